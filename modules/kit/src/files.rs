@@ -1,0 +1,102 @@
+//! Files that are never half written.
+
+use std::{
+    io::{self, Write},
+    path::{Path, PathBuf},
+    time::SystemTime,
+};
+
+use crate::time::file_stamp;
+
+/// Replaces the content of `path` so that a reader, or a crash at any moment, sees the old content or the new one.
+///
+/// A temporary file in the same folder is written, synced and renamed over `path` (mode 0600), then the folder is
+/// synced. The previous content is kept beside it as `path.bak`.
+///
+/// # Errors
+/// What the system said; `path` is untouched then.
+pub fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
+    let folder = path
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty())
+        .unwrap_or(Path::new("."));
+    let mut fresh = tempfile::Builder::new().prefix(".nexus-").tempfile_in(folder)?;
+    fresh.write_all(content)?;
+    fresh.as_file().sync_all()?;
+    if path.exists() {
+        keep_backup(path, folder)?;
+    }
+    fresh.persist(path).map_err(|error| error.error)?;
+    sync_folder(folder)
+}
+
+fn keep_backup(path: &Path, folder: &Path) -> io::Result<()> {
+    let mut copy = tempfile::Builder::new().prefix(".nexus-").tempfile_in(folder)?;
+    io::copy(&mut std::fs::File::open(path)?, copy.as_file_mut())?;
+    copy.as_file().sync_all()?;
+    copy.persist(beside(path, "bak")).map_err(|error| error.error)?;
+    Ok(())
+}
+
+/// Moves a file nobody can read out of the way, as `path.corrupt-20260101T100000Z`, and says where it went.
+///
+/// # Errors
+/// What the system said; the file stays where it was.
+pub fn quarantine(path: &Path, now: SystemTime) -> io::Result<PathBuf> {
+    let kept = beside(path, &format!("corrupt-{}", file_stamp(now)));
+    std::fs::rename(path, &kept)?;
+    Ok(kept)
+}
+
+fn beside(path: &Path, ending: &str) -> PathBuf {
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(".");
+    name.push(ending);
+    path.with_file_name(name)
+}
+
+#[cfg(unix)]
+fn sync_folder(folder: &Path) -> io::Result<()> {
+    std::fs::File::open(folder)?.sync_all()
+}
+
+#[cfg(not(unix))]
+fn sync_folder(_folder: &Path) -> io::Result<()> {
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_replaced_file_keeps_its_predecessor_beside_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("settings.toml");
+
+        replace(&path, b"one").unwrap();
+        replace(&path, b"two").unwrap();
+
+        assert_eq!(std::fs::read(&path).unwrap(), b"two");
+        assert_eq!(
+            std::fs::read(folder.path().join("settings.toml.bak")).unwrap(),
+            b"one"
+        );
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 2);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_replaced_file_is_for_its_owner_only() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("credential");
+
+        replace(&path, b"one").unwrap();
+
+        assert_eq!(
+            std::fs::metadata(&path).unwrap().permissions().mode() & 0o777,
+            0o600
+        );
+    }
+}

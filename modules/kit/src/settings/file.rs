@@ -1,0 +1,423 @@
+//! The settings file: read once, replaced atomically, watched by section.
+
+use std::{
+    collections::BTreeMap,
+    io,
+    path::{Path, PathBuf},
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::SystemTime,
+};
+
+use tokio::sync::watch;
+use toml_edit::{DocumentMut, Item, Table, TableLike, Value};
+
+use super::{Field, Section};
+use crate::files;
+
+/// A section's current value. Cheap to clone; changes arrive through [`changed`](Self::changed).
+#[derive(Debug, Clone)]
+pub struct Setting<T>(watch::Receiver<T>);
+
+impl<T: Clone> Setting<T> {
+    /// The value now.
+    pub fn get(&self) -> T {
+        self.0.borrow().clone()
+    }
+
+    /// Waits for the next change and gives the new value; never returns once the file is closed for good.
+    pub async fn changed(&mut self) -> T {
+        if self.0.changed().await.is_err() {
+            std::future::pending::<()>().await;
+        }
+        self.0.borrow_and_update().clone()
+    }
+
+    /// A value that never changes, for tests and for programs without a file.
+    pub fn fixed(value: T) -> Self {
+        Self(watch::channel(value).1)
+    }
+}
+
+/// Why a setting was not read or changed.
+#[derive(Debug, thiserror::Error)]
+pub enum SettingsError {
+    /// The key is not in any section's table.
+    #[error("there is no setting `{0}`: `nexus settings list` shows all of them")]
+    UnknownKey(String),
+    /// The value does not fit.
+    #[error("`{key}` {expectation}")]
+    BadValue {
+        /// Full key, e.g. `opencode.port`.
+        key: String,
+        /// What it may be.
+        expectation: String,
+    },
+    /// The file could not be replaced; the new value holds until the agent ends.
+    #[error("could not save {path}: the change holds until the agent ends")]
+    NotSaved {
+        /// The settings file.
+        path: PathBuf,
+        /// What the system said.
+        #[source]
+        source: io::Error,
+    },
+}
+
+/// Something about the file the user should hear of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Problem {
+    /// The file was no TOML; it was kept under another name and defaults are in force.
+    Corrupt {
+        /// Where it is now; `None` when it could not be moved, and nothing is saved over it then.
+        kept: Option<PathBuf>,
+    },
+    /// The file could not be read; defaults are in force and nothing is saved over it.
+    Unreadable(String),
+    /// One section holds a value that does not fit; its defaults are in force until it is mended.
+    BadSection {
+        /// Full key, or the section's name.
+        key: String,
+        /// What it may be.
+        expectation: String,
+    },
+}
+
+/// A setting as `nexus settings list` shows it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Entry {
+    /// The section.
+    pub section: &'static str,
+    /// The field.
+    pub field: &'static Field,
+    /// The value in force, as TOML.
+    pub value: String,
+    /// Whether the file says it, rather than the default.
+    pub is_set: bool,
+}
+
+/// The file and everybody who watches it.
+pub struct SettingsFile {
+    path: PathBuf,
+    inner: Mutex<Inner>,
+}
+
+struct Inner {
+    document: DocumentMut,
+    sections: BTreeMap<&'static str, Registered>,
+    problems: Vec<Problem>,
+    is_writable: bool,
+}
+
+struct Registered {
+    fields: &'static [Field],
+    defaults: Table,
+    /// Parses the section's table; publishes it when the second argument says so.
+    apply: Box<dyn Fn(&Table, Publish) -> Result<(), String> + Send>,
+    watched: Box<dyn std::any::Any + Send>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Publish {
+    Yes,
+    No,
+}
+
+impl SettingsFile {
+    /// Reads the file. A missing one is an empty one; a broken one is kept aside and defaults are used, because the
+    /// program has to start. What happened is in [`problems`](Self::problems).
+    pub fn open(path: &Path, now: SystemTime) -> Self {
+        let mut problems = Vec::new();
+        let mut is_writable = true;
+        let document = match std::fs::read(path) {
+            Ok(bytes) => match String::from_utf8(bytes).ok().and_then(|text| text.parse().ok()) {
+                Some(document) => document,
+                None => {
+                    let kept = files::quarantine(path, now).ok();
+                    is_writable = kept.is_some();
+                    problems.push(Problem::Corrupt { kept });
+                    DocumentMut::new()
+                }
+            },
+            Err(error) if error.kind() == io::ErrorKind::NotFound => DocumentMut::new(),
+            Err(error) => {
+                is_writable = false;
+                problems.push(Problem::Unreadable(error.to_string()));
+                DocumentMut::new()
+            }
+        };
+        let inner = Inner {
+            document,
+            sections: BTreeMap::new(),
+            problems,
+            is_writable,
+        };
+        Self {
+            path: path.to_owned(),
+            inner: Mutex::new(inner),
+        }
+    }
+
+    /// Where the file is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// What was wrong with the file, newest last.
+    pub fn problems(&self) -> Vec<Problem> {
+        self.lock().problems.clone()
+    }
+
+    /// Makes a section known and gives its value to watch. Asking again gives the same value.
+    ///
+    /// # Panics
+    /// When two different types claim one section: a mistake in the wiring.
+    pub fn section<T: Section>(&self) -> Setting<T> {
+        let mut inner = self.lock();
+        if let Some(known) = inner.sections.get(T::ID) {
+            let sender: &watch::Sender<T> = known
+                .watched
+                .downcast_ref()
+                .expect("a section has one type: see the list of modules");
+            return Setting(sender.subscribe());
+        }
+        let sender = watch::Sender::new(T::default());
+        let receiver = sender.subscribe();
+        let publisher = sender.clone();
+        let registered = Registered {
+            fields: T::FIELDS,
+            defaults: default_table::<T>(),
+            apply: Box::new(move |table, publish| {
+                let value: T = parse(table)?;
+                value.check()?;
+                if publish == Publish::Yes {
+                    publisher.send_if_modified(|held| {
+                        let is_new = *held != value;
+                        if is_new {
+                            *held = value.clone();
+                        }
+                        is_new
+                    });
+                }
+                Ok(())
+            }),
+            watched: Box::new(sender),
+        };
+        let table = section_table(&inner.document, T::ID);
+        if let Err((key, expectation)) = check(T::ID, &registered, &table, Publish::Yes) {
+            inner.problems.push(Problem::BadSection { key, expectation });
+        }
+        inner.sections.insert(T::ID, registered);
+        Setting(receiver)
+    }
+
+    /// All settings of all known sections, with the values in force.
+    pub fn list(&self) -> Vec<Entry> {
+        let inner = self.lock();
+        let mut entries = Vec::new();
+        for (section, registered) in &inner.sections {
+            let table = section_table(&inner.document, section);
+            for field in registered.fields {
+                let set = find(&table, field.key);
+                let value = set.or_else(|| find(&registered.defaults, field.key));
+                entries.push(Entry {
+                    section,
+                    field,
+                    value: value.map(shown).unwrap_or_default(),
+                    is_set: set.is_some(),
+                });
+            }
+        }
+        entries
+    }
+
+    /// The value of `key` (`"opencode.port"`) as TOML text.
+    ///
+    /// # Errors
+    /// [`SettingsError::UnknownKey`].
+    pub fn get(&self, key: &str) -> Result<String, SettingsError> {
+        let found = self.list().into_iter().find(|entry| {
+            key.strip_prefix(entry.section)
+                .and_then(|rest| rest.strip_prefix('.'))
+                == Some(entry.field.key)
+        });
+        found
+            .map(|entry| entry.value)
+            .ok_or_else(|| SettingsError::UnknownKey(key.to_owned()))
+    }
+
+    /// Sets `key` to `value`, written as in TOML; a bare word is text. Saved before anybody sees it.
+    ///
+    /// # Errors
+    /// [`SettingsError::UnknownKey`] and [`SettingsError::BadValue`] change nothing. After
+    /// [`SettingsError::NotSaved`] the value is in force but will be gone with the agent.
+    pub fn set(&self, key: &str, value: &str) -> Result<(), SettingsError> {
+        self.edit(key, |field| {
+            let item = read_value(value, field.kind);
+            field.kind.check(&item).map(|()| Some(item))
+        })
+    }
+
+    /// Takes `key` out of the file, so that its default is in force.
+    ///
+    /// # Errors
+    /// As [`set`](Self::set).
+    pub fn reset(&self, key: &str) -> Result<(), SettingsError> {
+        self.edit(key, |_| Ok(None))
+    }
+
+    fn edit(
+        &self,
+        key: &str,
+        value: impl FnOnce(&Field) -> Result<Option<Item>, String>,
+    ) -> Result<(), SettingsError> {
+        let unknown = || SettingsError::UnknownKey(key.to_owned());
+        let bad = |expectation| SettingsError::BadValue {
+            key: key.to_owned(),
+            expectation,
+        };
+        let (section, rest) = key.split_once('.').ok_or_else(unknown)?;
+        let mut inner = self.lock();
+        let registered = inner.sections.get(section).ok_or_else(unknown)?;
+        // A key below a table setting (`opencode.env.NAME`) is set as one text of that table.
+        let field = registered
+            .fields
+            .iter()
+            .find(|field| {
+                field.key == rest
+                    || field.kind == super::Kind::Table
+                        && rest
+                            .strip_prefix(field.key)
+                            .is_some_and(|tail| tail.starts_with('.'))
+            })
+            .ok_or_else(unknown)?;
+        let whole = Field {
+            kind: if field.key == rest { field.kind } else { TEXT },
+            ..*field
+        };
+        let item = value(&whole).map_err(bad)?;
+        let mut document = inner.document.clone();
+        place(&mut document, key, item);
+        let table = section_table(&document, section);
+        check(section, registered, &table, Publish::No).map_err(|(_, expectation)| bad(expectation))?;
+        let saved = if inner.is_writable {
+            files::replace(&self.path, document.to_string().as_bytes())
+        } else {
+            Err(io::Error::other("the file that is there could not be read"))
+        };
+        // The second pass cannot fail: the same table has just been checked.
+        check(section, registered, &table, Publish::Yes).map_err(|(_, expectation)| bad(expectation))?;
+        inner.document = document;
+        saved.map_err(|source| SettingsError::NotSaved {
+            path: self.path.clone(),
+            source,
+        })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        // Nothing panics while the lock is held; if it ever does, the document is still whole.
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+const TEXT: super::Kind = super::Kind::Text { chars_max: 32 * 1024 };
+
+fn check(
+    section: &str,
+    registered: &Registered,
+    table: &Table,
+    publish: Publish,
+) -> Result<(), (String, String)> {
+    for field in registered.fields {
+        if let Some(item) = find(table, field.key) {
+            let named = |expectation| (format!("{section}.{}", field.key), expectation);
+            field.kind.check(item).map_err(named)?;
+        }
+    }
+    (registered.apply)(table, publish).map_err(|expectation| (section.to_owned(), expectation))
+}
+
+fn section_table(document: &DocumentMut, section: &str) -> Table {
+    match document.get(section) {
+        Some(Item::Table(table)) => table.clone(),
+        Some(Item::Value(Value::InlineTable(table))) => table.clone().into_table(),
+        Some(_) | None => Table::new(),
+    }
+}
+
+fn find<'a>(table: &'a dyn TableLike, key: &str) -> Option<&'a Item> {
+    match key.split_once('.') {
+        Some((head, rest)) => find(table.get(head)?.as_table_like()?, rest),
+        None => table.get(key),
+    }
+}
+
+fn place(document: &mut DocumentMut, key: &str, item: Option<Item>) {
+    let mut table: &mut dyn TableLike = document.as_table_mut();
+    let mut rest = key;
+    while let Some((head, tail)) = rest.split_once('.') {
+        if !table.get(head).is_some_and(Item::is_table_like) {
+            table.insert(head, Item::Table(Table::new()));
+        }
+        let Some(next) = table.get_mut(head).and_then(Item::as_table_like_mut) else {
+            return;
+        };
+        table = next;
+        rest = tail;
+    }
+    match item {
+        Some(mut item) => {
+            let old = table
+                .get(rest)
+                .and_then(Item::as_value)
+                .map(|value| value.decor().clone());
+            if let (Some(value), Some(decor)) = (item.as_value_mut(), old) {
+                *value.decor_mut() = decor;
+            }
+            table.insert(rest, item);
+        }
+        None => {
+            table.remove(rest);
+        }
+    }
+}
+
+/// Reads a value as TOML would; what is no TOML, or not what the field takes, is taken as text.
+fn read_value(text: &str, kind: super::Kind) -> Item {
+    let as_text = || toml_edit::value(text);
+    let Ok(value) = text.trim().parse::<Value>() else {
+        return as_text();
+    };
+    let item = Item::Value(value);
+    if kind.check(&item).is_err() && kind.check(&as_text()).is_ok() {
+        as_text()
+    } else {
+        item
+    }
+}
+
+fn shown(item: &Item) -> String {
+    match item {
+        Item::Value(value) => value.clone().decorated("", "").to_string(),
+        Item::Table(table) => {
+            let mut inline = table.clone().into_inline_table();
+            inline.fmt();
+            inline.to_string()
+        }
+        Item::None | Item::ArrayOfTables(_) => String::new(),
+    }
+}
+
+fn parse<T: Section>(table: &Table) -> Result<T, String> {
+    let document = DocumentMut::from(table.clone());
+    toml_edit::de::from_document(document).map_err(|error| error.message().to_owned())
+}
+
+fn default_table<T: Section>() -> Table {
+    // A section that cannot be written as TOML shows no defaults; the test of each section's fields would tell.
+    toml_edit::ser::to_document(&T::default())
+        .map(|document| document.as_table().clone())
+        .unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,187 @@
+use serde::{Deserialize, Serialize};
+
+use super::*;
+use crate::settings::{Applies, Kind};
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+struct Server {
+    path: String,
+    port: u16,
+    restart: Restart,
+    env: BTreeMap<String, String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+struct Restart {
+    max_failures: u32,
+}
+
+impl Default for Restart {
+    fn default() -> Self {
+        Self { max_failures: 5 }
+    }
+}
+
+impl Default for Server {
+    fn default() -> Self {
+        Self {
+            path: String::new(),
+            port: 0,
+            restart: Restart::default(),
+            env: BTreeMap::new(),
+        }
+    }
+}
+
+const fn field(key: &'static str, kind: Kind) -> Field {
+    Field {
+        key,
+        label: "",
+        help: "",
+        kind,
+        applies: Applies::Now,
+    }
+}
+
+impl Section for Server {
+    const ID: &'static str = "server";
+    const FIELDS: &'static [Field] = &[
+        field("path", Kind::Path),
+        field(
+            "port",
+            Kind::Number {
+                min: 0,
+                max: 65_535,
+                unit: "",
+            },
+        ),
+        field(
+            "restart.max_failures",
+            Kind::Number {
+                min: 1,
+                max: 1000,
+                unit: "",
+            },
+        ),
+        field("env", Kind::Table),
+    ];
+}
+
+fn open(text: &str) -> (tempfile::TempDir, SettingsFile) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("settings.toml");
+    std::fs::write(&path, text).unwrap();
+    let file = SettingsFile::open(&path, SystemTime::UNIX_EPOCH);
+    (folder, file)
+}
+
+#[test]
+fn a_change_keeps_comments_and_unknown_keys() {
+    let (_folder, file) = open("# mine\n[server]\nport = 1 # why\nfuture = true\n[other]\nx = 1\n");
+    let server = file.section::<Server>();
+
+    file.set("server.port", "4097").unwrap();
+    file.set("server.restart.max_failures", "7").unwrap();
+
+    assert_eq!((server.get().port, server.get().restart.max_failures), (4097, 7));
+    let text = std::fs::read_to_string(file.path()).unwrap();
+    assert_eq!(
+        text,
+        "# mine\n[server]\nport = 4097 # why\nfuture = true\n\n[server.restart]\nmax_failures = 7\n[other]\nx = 1\n"
+    );
+}
+
+#[test]
+fn a_value_that_does_not_fit_changes_nothing() {
+    let (_folder, file) = open("[server]\nport = 1\n");
+    let server = file.section::<Server>();
+
+    let error = file.set("server.port", "70000").unwrap_err();
+
+    assert_eq!(
+        error.to_string(),
+        "`server.port` must be a whole number from 0 to 65535"
+    );
+    assert_eq!(
+        file.set("server.color", "1")
+            .unwrap_err()
+            .to_string()
+            .split(':')
+            .next()
+            .unwrap(),
+        "there is no setting `server.color`"
+    );
+    assert_eq!(server.get().port, 1);
+    assert_eq!(
+        std::fs::read_to_string(file.path()).unwrap(),
+        "[server]\nport = 1\n"
+    );
+}
+
+#[test]
+fn a_bare_word_is_text_and_so_is_a_number_where_text_is_asked_for() {
+    let (_folder, file) = open("");
+    let server = file.section::<Server>();
+
+    file.set("server.path", "/opt/my app/opencode").unwrap();
+    file.set("server.env.LEVEL", "3").unwrap();
+
+    assert_eq!(server.get().path, "/opt/my app/opencode");
+    assert_eq!(
+        server.get().env,
+        BTreeMap::from([("LEVEL".to_owned(), "3".to_owned())])
+    );
+    assert_eq!(file.get("server.path").unwrap(), "\"/opt/my app/opencode\"");
+}
+
+#[test]
+fn a_broken_file_is_kept_aside_and_defaults_are_used() {
+    let (folder, file) = open("[server\nport = 1");
+
+    assert_eq!(file.section::<Server>().get(), Server::default());
+    let kept = folder.path().join("settings.toml.corrupt-19700101T000000Z");
+    assert_eq!(
+        file.problems(),
+        [Problem::Corrupt {
+            kept: Some(kept.clone())
+        }]
+    );
+    assert_eq!(std::fs::read_to_string(kept).unwrap(), "[server\nport = 1");
+}
+
+#[test]
+fn a_bad_value_in_the_file_puts_its_section_on_defaults_and_is_named() {
+    let (_folder, file) = open("[server]\nport = \"x\"\nrestart.max_failures = 9\n");
+
+    assert_eq!(file.section::<Server>().get(), Server::default());
+    assert_eq!(
+        file.problems(),
+        [Problem::BadSection {
+            key: "server.port".to_owned(),
+            expectation: "must be a whole number from 0 to 65535".to_owned()
+        }]
+    );
+}
+
+#[tokio::test]
+async fn watchers_see_a_change_and_only_a_change() {
+    let (_folder, file) = open("");
+    let mut server = file.section::<Server>();
+
+    file.set("server.port", "0").unwrap();
+    file.set("server.port", "9").unwrap();
+
+    assert_eq!(server.changed().await.port, 9);
+}
+
+#[test]
+fn every_field_of_a_section_has_a_default_to_show() {
+    let (_folder, file) = open("");
+    let _server = file.section::<Server>();
+
+    let values: Vec<_> = file.list().into_iter().map(|entry| entry.value).collect();
+
+    assert_eq!(values, ["\"\"", "0", "5", "{}"]);
+}

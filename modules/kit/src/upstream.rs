@@ -1,0 +1,14 @@
+//! Where the guarded door leads to.
+
+use std::net::SocketAddr;
+
+use crate::Secret;
+
+/// A healthy opencode server as the gateway needs to know it. Only the agent's own processes ever see this value.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Upstream {
+    /// Loopback address of the server.
+    pub address: SocketAddr,
+    /// Complete value of the `Authorization` header, made new at each start.
+    pub authorization: Secret,
+}

@@ -1,0 +1,73 @@
+//! What the owner of a child tells the supervisor about it.
+
+use std::{ffi::OsString, future::Future, path::PathBuf, time::Duration};
+
+/// A process to start: everything explicit, nothing inherited.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Command {
+    /// Absolute path.
+    pub program: PathBuf,
+    /// Arguments. Never secrets: anybody can read them.
+    pub args: Vec<OsString>,
+    /// The complete environment.
+    pub env: Vec<(OsString, OsString)>,
+    /// Working folder.
+    pub folder: PathBuf,
+    /// The loopback port it will listen on, for its record and for naming a conflict.
+    pub port: Option<u16>,
+}
+
+/// Why a child is not started, or not accepted as healthy.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Refusal {
+    /// Passes by itself; counts as a failure and is retried with backoff.
+    Transient(String),
+    /// Stays until a person or the system changes something; looked at again after `recheck`, without a spawn in
+    /// between.
+    Permanent {
+        /// The sentence the user sees.
+        reason: String,
+        /// How long until [`Program::prepare`] is asked again; `None` waits for a start request.
+        recheck: Option<Duration>,
+    },
+}
+
+/// What a health request found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Probe {
+    /// An authenticated answer that says "healthy".
+    Good,
+    /// Anything else, a timeout included.
+    Bad,
+}
+
+/// What [`Program::verify`] is given to look at.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Gate {
+    /// The child.
+    pub pid: u32,
+    /// Every listening socket of the child's process tree.
+    pub listening: Vec<std::net::SocketAddr>,
+}
+
+/// One kind of child. Implemented by `opencode` and `tunnel`; the driver calls it, one call at a time.
+pub trait Program: Send + Sync + 'static {
+    /// What one run of the child is known by: its port, password, version.
+    type Run: Clone + Send + Sync + 'static;
+
+    /// Role in records, logs and file names, e.g. `"opencode"`.
+    fn role(&self) -> &'static str;
+
+    /// Finds the binary, chooses port and password. Called before every spawn.
+    fn prepare(&self) -> impl Future<Output = Result<(Command, Self::Run), Refusal>> + Send;
+
+    /// Asks once whether the child works. The driver bounds it: 500 ms while starting, 5 s later.
+    fn probe(&self, run: &Self::Run) -> impl Future<Output = Probe> + Send;
+
+    /// Checked once, between the first good probe and "healthy"; a refusal kills the tree.
+    fn verify(&self, run: &Self::Run, gate: &Gate) -> impl Future<Output = Result<(), Refusal>> + Send;
+
+    /// Asks a running child to wind down before it is signalled. The driver bounds it at 1.5 s and goes on whatever
+    /// comes of it.
+    fn wind_down(&self, run: &Self::Run) -> impl Future<Output = ()> + Send;
+}

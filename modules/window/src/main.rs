@@ -1,0 +1,2 @@
+//! The window process.
+fn main() {}

@@ -1,0 +1,2 @@
+//! The command line and the agent in one program.
+fn main() {}

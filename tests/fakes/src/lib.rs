@@ -1,0 +1,1 @@
+//! Scripted programs the tests and the demo run against.
