@@ -43,5 +43,5 @@ pub use secrets::{Secret, Secrets, SecretsError};
 pub use settings::{Applies, Field, Kind, Section, Setting, SettingsError, SettingsFile};
 pub use status::{Fact, State, Status};
 pub use tokio_util::sync::CancellationToken;
-pub use upstream::Upstream;
+pub use upstream::{EventTap, Upstream};
 pub use verb::{ActError, Reply, Verb, VerbSpec};

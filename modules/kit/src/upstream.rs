@@ -12,3 +12,7 @@ pub struct Upstream {
     /// Complete value of the `Authorization` header, made new at each start.
     pub authorization: Secret,
 }
+
+/// A fan-out of the server's event stream: each item is the JSON of one `data:` line. One reader serves all.
+pub type EventTap =
+    std::sync::Arc<dyn Fn() -> futures_util::stream::BoxStream<'static, String> + Send + Sync>;
