@@ -6,6 +6,7 @@
 
 mod field;
 mod file;
+mod value;
 
 pub use field::{Applies, Field, Kind, Section};
 pub use file::{Entry, Problem, Setting, SettingsError, SettingsFile};

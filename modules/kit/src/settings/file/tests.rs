@@ -3,7 +3,7 @@ use serde::{Deserialize, Serialize};
 use super::*;
 use crate::settings::{Applies, Kind};
 
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 struct Server {
     path: String,
@@ -21,17 +21,6 @@ struct Restart {
 impl Default for Restart {
     fn default() -> Self {
         Self { max_failures: 5 }
-    }
-}
-
-impl Default for Server {
-    fn default() -> Self {
-        Self {
-            path: String::new(),
-            port: 0,
-            restart: Restart::default(),
-            env: BTreeMap::new(),
-        }
     }
 }
 
