@@ -1,0 +1,97 @@
+//! The command line: arguments in, one command out, its result as text or JSON and an exit status.
+//!
+//! Commands that only ask the running agent start no runtime and load nothing, so that they answer at once. What a
+//! module can be asked for (`nexus server restart`) is declared by the module and added to the grammar here.
+
+mod grammar;
+mod print;
+mod quit;
+mod run;
+pub(crate) mod secret;
+pub(crate) mod settings;
+mod start;
+mod status;
+mod verb;
+
+use std::process::ExitCode;
+
+use clap::{CommandFactory, FromArgMatches, error::ErrorKind};
+use kit::Dirs;
+
+use crate::control::{Code, Failure};
+use grammar::{Cli, Command};
+use print::Format;
+
+/// What every command is given.
+struct Cx {
+    dirs: Dirs,
+    format: Format,
+}
+
+/// The program.
+pub fn main() -> ExitCode {
+    let matches = match grammar::command().try_get_matches() {
+        Ok(matches) => matches,
+        Err(error) => return explain(&error),
+    };
+    let format = if matches.get_flag("json") {
+        Format::Json
+    } else {
+        Format::Text
+    };
+    match dispatch(&matches, format) {
+        Ok(code) => code,
+        Err(failure) => {
+            print::failure(&failure, format);
+            ExitCode::from(failure.code.exit_status())
+        }
+    }
+}
+
+fn dispatch(matches: &clap::ArgMatches, format: Format) -> Result<ExitCode, Failure> {
+    let dirs = Dirs::resolve(
+        std::env::var_os("NEXUS_HOME")
+            .as_deref()
+            .map(std::path::Path::new),
+    )
+    .map_err(anyhow::Error::from)?;
+    let cx = Cx { dirs, format };
+    if let Some((noun, verb)) = verb::find(matches) {
+        return verb::ask(&cx, noun, verb).map(|()| ExitCode::SUCCESS);
+    }
+    let cli = Cli::from_arg_matches(matches)
+        .map_err(|error| Failure::new(Code::Usage, error.format(&mut Cli::command()).to_string()))?;
+    match cli.command {
+        None => start::show(&cx, None),
+        Some(Command::Run(how)) => return run::run(&cx, &how),
+        Some(Command::Status { watch }) => status::show(&cx, watch),
+        Some(Command::Open { page, print_url }) => start::open(&cx, page, print_url),
+        Some(Command::Settings { act }) => settings::act(&cx, act),
+        Some(Command::Quit { now }) => quit::quit(&cx, now),
+        Some(Command::Completions { shell }) => {
+            grammar::completions(shell);
+            Ok(())
+        }
+    }
+    .map(|()| ExitCode::SUCCESS)
+}
+
+/// What clap has to say: help and version on stdout with 0, mistakes on stderr with 2.
+fn explain(error: &clap::Error) -> ExitCode {
+    let text = error.render().to_string();
+    match error.kind() {
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
+            print::line(text.trim_end());
+            ExitCode::SUCCESS
+        }
+        _ if std::env::args().any(|argument| argument == "--json") => {
+            let message = text.trim().trim_start_matches("error: ").to_owned();
+            print::failure(&Failure::new(Code::Usage, message), Format::Json);
+            ExitCode::from(Code::Usage.exit_status())
+        }
+        _ => {
+            print::remark(text.trim_end());
+            ExitCode::from(Code::Usage.exit_status())
+        }
+    }
+}

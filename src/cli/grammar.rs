@@ -1,0 +1,133 @@
+//! What can be typed.
+
+use clap::{Arg, ArgAction, Args, CommandFactory, Parser, Subcommand};
+
+use super::print;
+use crate::modules::NOUNS;
+
+/// Keeps opencode alive in the background and lets you talk to it.
+#[derive(Debug, Parser)]
+#[command(name = "nexus", version, about, disable_help_subcommand = false)]
+pub(super) struct Cli {
+    #[command(subcommand)]
+    pub(super) command: Option<Command>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Run the agent in the foreground
+    Run(Run),
+    /// Show how everything is; exit status 3 when no agent runs
+    Status {
+        /// Show it again after every change
+        #[arg(long)]
+        watch: bool,
+    },
+    /// Show a page in a window
+    Open {
+        /// chat, dashboard, onboarding, or a path such as /chat
+        page: Option<String>,
+        /// Print a link that enters once instead of opening a window
+        #[arg(long)]
+        print_url: bool,
+    },
+    /// Show or change settings
+    Settings {
+        #[command(subcommand)]
+        act: Settings,
+    },
+    /// End the agent and everything it started
+    Quit {
+        /// Do not ask back while sessions are busy
+        #[arg(long)]
+        now: bool,
+    },
+    /// Print a completion script
+    Completions {
+        /// For which shell
+        shell: clap_complete::Shell,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Run {
+    /// Without tray and windows; prints the address and a link once serving
+    #[arg(long)]
+    pub(super) headless: bool,
+    /// No window at the start (used by launch at login)
+    #[arg(long)]
+    pub(super) background: bool,
+    /// Always print a fresh link to the chat
+    #[arg(long)]
+    pub(super) demo: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Settings {
+    /// Show every setting with the value in force
+    List,
+    /// Show one value
+    Get {
+        /// E.g. opencode.port
+        key: String,
+    },
+    /// Change one value; written as in TOML, a bare word is text
+    Set {
+        /// E.g. opencode.port
+        key: String,
+        /// E.g. 4096, true, text or ["a", "b"]
+        #[arg(allow_hyphen_values = true)]
+        value: String,
+    },
+    /// Put one value back to its default
+    Reset {
+        /// E.g. opencode.port
+        key: String,
+    },
+    /// Show where the file is
+    Path,
+}
+
+/// The whole grammar: the commands above and what the modules declare.
+pub(super) fn command() -> clap::Command {
+    let json = Arg::new("json")
+        .long("json")
+        .global(true)
+        .action(ArgAction::SetTrue)
+        .help("Answer with JSON on stdout, errors included");
+    let mut command = Cli::command().arg(json);
+    for noun in NOUNS {
+        let mut grammar = clap::Command::new(noun.word)
+            .about(noun.about)
+            .subcommand_required(true)
+            .arg_required_else_help(true);
+        for verb in noun.verbs {
+            let mut spoken = clap::Command::new(verb.name).about(verb.help);
+            for name in verb.args {
+                spoken = spoken.arg(Arg::new(*name).required(true));
+            }
+            let no_wait = Arg::new("no-wait")
+                .long("no-wait")
+                .action(ArgAction::SetTrue)
+                .help("Do not wait until the state settles");
+            grammar = grammar.subcommand(spoken.arg(no_wait));
+        }
+        command = command.subcommand(grammar);
+    }
+    command
+}
+
+/// Prints the completion script for a shell.
+pub(super) fn completions(shell: clap_complete::Shell) {
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut command(), "nexus", &mut script);
+    print::raw(&script);
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn the_grammar_is_sound() {
+        super::command().debug_assert();
+    }
+}

@@ -1,0 +1,87 @@
+//! The one place that writes to stdout and stderr.
+
+use std::io::{self, IsTerminal, Write};
+
+use serde_json::{Value, json};
+
+use crate::control::Failure;
+
+/// Whether answers are for a program or for a person.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    /// Sentences and tables.
+    Text,
+    /// One JSON value per line.
+    Json,
+}
+
+/// Writes one line to stdout.
+///
+/// A reader that has gone away (`nexus logs | head`) is no error; the caller stops when it gets `false`.
+pub fn line(text: &str) -> bool {
+    written(writeln!(io::stdout().lock(), "{text}").and_then(|()| io::stdout().flush()))
+}
+
+/// Writes a value as one line of JSON to stdout.
+pub fn json(value: &Value) -> bool {
+    line(&value.to_string())
+}
+
+/// Writes bytes as they are, e.g. a completion script.
+pub fn raw(bytes: &[u8]) -> bool {
+    written(io::stdout().lock().write_all(bytes))
+}
+
+/// Tells why something was not done: a sentence on stderr, or an object on stdout for programs.
+pub fn failure(failure: &Failure, format: Format) {
+    match format {
+        Format::Text => remark(&failure.message),
+        Format::Json => {
+            json(&json!({"error": {"code": failure.code, "message": failure.message}}));
+        }
+    }
+}
+
+/// Says something beside the answer, on stderr.
+pub fn remark(text: &str) {
+    written(writeln!(io::stderr().lock(), "{text}"));
+}
+
+/// Asks on stderr without an end of line.
+pub fn prompt(text: &str) {
+    let mut stderr = io::stderr().lock();
+    written(write!(stderr, "{text}").and_then(|()| stderr.flush()));
+}
+
+/// Whether a person sits at both ends.
+pub fn is_interactive() -> bool {
+    io::stdin().is_terminal() && io::stderr().is_terminal()
+}
+
+fn written(result: io::Result<()>) -> bool {
+    result.is_ok()
+}
+
+/// Rows with their columns aligned, two blanks apart.
+pub fn table(rows: &[Vec<String>]) {
+    let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
+    let width = |column: usize| {
+        rows.iter()
+            .filter_map(|row| row.get(column))
+            .map(|cell| cell.chars().count())
+            .max()
+            .unwrap_or(0)
+    };
+    let widths: Vec<usize> = (0..columns).map(width).collect();
+    for row in rows {
+        let mut text = String::new();
+        for (cell, width) in row.iter().zip(&widths) {
+            text.push_str(cell);
+            let gap = width + 2 - cell.chars().count();
+            text.extend(std::iter::repeat_n(' ', gap));
+        }
+        if !line(text.trim_end()) {
+            return;
+        }
+    }
+}

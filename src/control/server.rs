@@ -1,0 +1,159 @@
+//! The agent's side of the socket.
+
+use std::{io, path::Path, sync::Arc, time::Duration};
+
+use kit::{BoxFuture, CancellationToken};
+use serde_json::Value;
+use tokio::{
+    io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader},
+    sync::mpsc,
+    task::JoinSet,
+};
+
+use super::{Answer, Code, Failure, LINE_BYTES_MAX, Request, peer, socket};
+
+/// Connections served at once; further ones wait in the system's queue.
+const CONNECTIONS_MAX: usize = 32;
+/// How long a peer may take to say what it wants.
+const REQUEST_WAIT: Duration = Duration::from_secs(10);
+/// Pause after the system refused a connection, e.g. for want of file handles.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+/// Answers that wait for a slow reader.
+const ANSWERS_MAX: usize = 16;
+
+/// What answers requests.
+pub trait Desk: Send + Sync + 'static {
+    /// Answers one request. Dropped when the peer hangs up.
+    fn answer(&self, request: Request) -> BoxFuture<'_, Result<Value, Failure>>;
+
+    /// Sends the status now and after every change until the receiver is gone.
+    fn watch(&self, answers: mpsc::Sender<Value>) -> BoxFuture<'_, ()>;
+}
+
+/// The socket, open but not yet served.
+pub struct Server {
+    listener: socket::Listener,
+}
+
+impl Server {
+    /// Opens the socket. The caller holds the [`Instance`](super::Instance).
+    ///
+    /// # Errors
+    /// What the system said.
+    pub fn bind(run: &Path) -> io::Result<Self> {
+        socket::Listener::bind(run).map(|listener| Self { listener })
+    }
+
+    /// Serves until `stop`. Connections are cut off then.
+    pub async fn run(mut self, desk: Arc<dyn Desk>, stop: CancellationToken) {
+        let mut connections = JoinSet::new();
+        loop {
+            tokio::select! {
+                () = stop.cancelled() => break,
+                Some(_) = connections.join_next() => {}
+                accepted = self.listener.accept(), if connections.len() < CONNECTIONS_MAX => match accepted {
+                    Ok(stream) => {
+                        let desk = Arc::clone(&desk);
+                        connections.spawn(async move {
+                            if let Err(error) = serve(stream, &*desk).await {
+                                tracing::debug!(%error, "a control connection broke");
+                            }
+                        });
+                    }
+                    Err(error) => {
+                        tracing::warn!(%error, "the control socket could not take a connection");
+                        tokio::time::sleep(ACCEPT_PAUSE).await;
+                    }
+                },
+            }
+        }
+        connections.shutdown().await;
+    }
+}
+
+async fn serve(stream: socket::Stream, desk: &dyn Desk) -> io::Result<()> {
+    let peer = place(&stream);
+    let (reader, mut writer) = tokio::io::split(stream);
+    let mut reader = BufReader::new(reader);
+    loop {
+        let mut line = Vec::new();
+        let mut limited = (&mut reader).take(LINE_BYTES_MAX as u64);
+        let read = limited.read_until(b'\n', &mut line);
+        match tokio::time::timeout(REQUEST_WAIT, read).await {
+            Ok(Ok(0)) | Err(_) => return Ok(()),
+            Ok(Ok(_)) => {}
+            Ok(Err(error)) => return Err(error),
+        }
+        let request = match serde_json::from_slice::<Request>(&line) {
+            Ok(request) => request,
+            Err(error) => {
+                let failure = Failure::new(Code::Usage, format!("The request was not understood: {error}."));
+                write(&mut writer, Answer::Error(failure)).await?;
+                return Ok(());
+            }
+        };
+        if request.needs_owner() && peer == peer::Peer::Inside {
+            tracing::warn!(
+                "a process started by opencode asked for what is its owner's alone; it was refused"
+            );
+            write(&mut writer, Answer::Error(refused())).await?;
+            return Ok(());
+        }
+        if request == Request::Watch {
+            return watch(&mut reader, &mut writer, desk).await;
+        }
+        let answer = tokio::select! {
+            answer = desk.answer(request) => answer,
+            gone = gone(&mut reader) => return gone,
+        };
+        write(&mut writer, answer.map_or_else(Answer::Error, Answer::Ok)).await?;
+    }
+}
+
+async fn watch(
+    reader: &mut (impl AsyncReadExt + Unpin),
+    writer: &mut (impl AsyncWriteExt + Unpin),
+    desk: &dyn Desk,
+) -> io::Result<()> {
+    let (sender, mut answers) = mpsc::channel(ANSWERS_MAX);
+    let forward = async {
+        while let Some(value) = answers.recv().await {
+            write(writer, Answer::Ok(value)).await?;
+        }
+        Ok(())
+    };
+    tokio::select! {
+        () = desk.watch(sender) => Ok(()),
+        forwarded = forward => forwarded,
+        gone = gone(reader) => gone,
+    }
+}
+
+/// Returns when the peer hangs up; a peer that talks out of turn is cut off too.
+async fn gone(reader: &mut (impl AsyncReadExt + Unpin)) -> io::Result<()> {
+    reader.read(&mut [0]).await.map(|_| ())
+}
+
+async fn write(writer: &mut (impl AsyncWriteExt + Unpin), answer: Answer) -> io::Result<()> {
+    let mut line = serde_json::to_vec(&answer).map_err(io::Error::other)?;
+    line.push(b'\n');
+    writer.write_all(&line).await?;
+    writer.flush().await
+}
+
+#[cfg(unix)]
+fn place(stream: &socket::Stream) -> peer::Peer {
+    peer::place(stream.peer_cred().ok().and_then(|found| found.pid()))
+}
+
+#[cfg(windows)]
+fn place(_stream: &socket::Stream) -> peer::Peer {
+    peer::place(None)
+}
+
+fn refused() -> Failure {
+    Failure::new(
+        Code::Refused,
+        "This was asked by a process that opencode started, and is for the owner alone: run the command in a terminal of your own.",
+    )
+}
