@@ -8,26 +8,37 @@ use std::{
 
 use crate::time::file_stamp;
 
-/// Replaces the content of `path` so that a reader, or a crash at any moment, sees the old content or the new one.
-///
-/// A temporary file in the same folder is written, synced and renamed over `path` (mode 0600), then the folder is
-/// synced. The previous content is kept beside it as `path.bak`.
+/// Replaces the content of `path` as [`write`] does and keeps the previous content beside it as `path.bak`.
 ///
 /// # Errors
 /// What the system said; `path` is untouched then.
 pub fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
-    let folder = path
-        .parent()
-        .filter(|folder| !folder.as_os_str().is_empty())
-        .unwrap_or(Path::new("."));
+    if path.exists() {
+        keep_backup(path, folder_of(path))?;
+    }
+    write(path, content)
+}
+
+/// Writes `path` so that a reader, or a crash at any moment, sees the old content or the new one.
+///
+/// A temporary file in the same folder is written, synced and renamed over `path` (mode 0600), then the folder is
+/// synced.
+///
+/// # Errors
+/// What the system said; `path` is untouched then.
+pub fn write(path: &Path, content: &[u8]) -> io::Result<()> {
+    let folder = folder_of(path);
     let mut fresh = tempfile::Builder::new().prefix(".nexus-").tempfile_in(folder)?;
     fresh.write_all(content)?;
     fresh.as_file().sync_all()?;
-    if path.exists() {
-        keep_backup(path, folder)?;
-    }
     fresh.persist(path).map_err(|error| error.error)?;
     sync_folder(folder)
+}
+
+fn folder_of(path: &Path) -> &Path {
+    path.parent()
+        .filter(|folder| !folder.as_os_str().is_empty())
+        .unwrap_or(Path::new("."))
 }
 
 fn keep_backup(path: &Path, folder: &Path) -> io::Result<()> {
