@@ -1,1 +1,165 @@
-//! Placeholder until its first slice.
+//! The page that answers "is everything all right": a sentence, then a card for each part of the program.
+//!
+//! Everything on it is computed from the [`kit::Overview`] and the last output of each part, as plain values
+//! ([`view`]); a page that stays open gets only the cards whose value has changed ([`feed`]). Buttons post to the
+//! gateway, which asks the module; the page then changes because the module's status does.
+//!
+//! The dashboard reads other modules' statuses and never calls them.
+
+mod feed;
+mod page;
+mod view;
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+    time::SystemTime,
+};
+
+use axum::{Extension, Router, routing::get};
+use kit::{
+    BoxFuture, CancellationToken, Chrome, Context, Feed, LiveRequest, Module, ModuleId, Overview, Page,
+    State, Status, VerbSpec,
+};
+use tokio::sync::watch;
+use web::{Body, LiveView, Markup};
+
+pub use view::{Control, headline};
+
+/// What a part of the program wrote last.
+#[derive(Clone)]
+pub struct Tails {
+    /// The last lines of a module, oldest first; empty where there are none.
+    pub read: Arc<dyn Fn(ModuleId) -> Vec<String> + Send + Sync>,
+    /// Changes whenever a line was added anywhere.
+    pub changed: watch::Receiver<u64>,
+}
+
+impl Tails {
+    /// No module has any output.
+    pub fn none() -> Self {
+        Self {
+            read: Arc::new(|_| Vec::new()),
+            changed: watch::channel(0).1,
+        }
+    }
+}
+
+/// What the dashboard is built from.
+pub struct Parts {
+    /// What each module can be asked, in the order of the cards.
+    pub verbs: Vec<(ModuleId, &'static [VerbSpec])>,
+    /// The last output of each module.
+    pub tails: Tails,
+}
+
+/// When each module's figures last changed.
+type Ages = Mutex<HashMap<ModuleId, (Status, SystemTime)>>;
+
+/// The dashboard.
+pub struct Dashboard {
+    overview: watch::Receiver<Arc<Overview>>,
+    verbs: Arc<[(ModuleId, &'static [VerbSpec])]>,
+    tails: Tails,
+    ages: Arc<Ages>,
+    status: watch::Sender<Status>,
+}
+
+impl Dashboard {
+    /// Wires the dashboard.
+    pub fn new(cx: &Context, parts: Parts) -> Arc<Self> {
+        Arc::new(Self {
+            overview: cx.overview.clone(),
+            verbs: parts.verbs.into(),
+            tails: parts.tails,
+            ages: Arc::default(),
+            status: watch::Sender::new(Status::new(State::Running, SystemTime::now())),
+        })
+    }
+
+    fn page(&self, chrome: &Chrome) -> Markup {
+        let now = SystemTime::now();
+        let live = LiveView {
+            view: "dashboard",
+            key: String::new(),
+            cursor: None,
+        };
+        let body = Body {
+            title: "Dashboard".to_owned(),
+            live: Some(live),
+            class: "dashboard",
+            content: page::content(&self.source().read(), now),
+        };
+        web::page(chrome, body)
+    }
+
+    fn source(&self) -> view::Source {
+        view::Source {
+            overview: self.overview.clone(),
+            verbs: Arc::clone(&self.verbs),
+            tails: self.tails.clone(),
+            ages: Arc::clone(&self.ages),
+        }
+    }
+}
+
+impl Module for Dashboard {
+    fn id(&self) -> ModuleId {
+        ModuleId("dashboard")
+    }
+
+    fn title(&self) -> &'static str {
+        "Dashboard"
+    }
+
+    fn status(&self) -> watch::Receiver<Status> {
+        self.status.subscribe()
+    }
+
+    fn pages(&self) -> Vec<Page> {
+        vec![Page {
+            path: "/dashboard",
+            title: "Dashboard",
+            icon: "dashboard",
+        }]
+    }
+
+    fn routes(self: Arc<Self>) -> Router {
+        Router::new().route(
+            "/",
+            get(move |Extension(chrome): Extension<Arc<Chrome>>| std::future::ready(self.page(&chrome))),
+        )
+    }
+
+    fn live(&self, _request: LiveRequest) -> Option<Box<dyn Feed>> {
+        Some(Box::new(feed::Cards::new(self.source())))
+    }
+
+    fn run(self: Arc<Self>, stop: CancellationToken) -> BoxFuture<'static, anyhow::Result<()>> {
+        Box::pin(async move {
+            let mut overview = self.overview.clone();
+            overview.mark_changed();
+            loop {
+                tokio::select! {
+                    () = stop.cancelled() => return Ok(()),
+                    changed = overview.changed() => if changed.is_err() {
+                        // Nobody writes the overview any more: the agent is ending.
+                        stop.cancelled().await;
+                        return Ok(());
+                    },
+                }
+                let now = SystemTime::now();
+                let overview = Arc::clone(&overview.borrow_and_update());
+                let mut ages = self.ages.lock().unwrap_or_else(PoisonError::into_inner);
+                for module in &overview.modules {
+                    let known = ages
+                        .get(&module.id)
+                        .is_some_and(|(status, _)| *status == module.status);
+                    if !known {
+                        ages.insert(module.id, (module.status.clone(), now));
+                    }
+                }
+            }
+        })
+    }
+}

@@ -6,6 +6,8 @@ use jiff::Timestamp;
 use kit::time::rfc3339;
 use maud::{Markup, html};
 
+/// Younger than this is "just now".
+const JUST_S: u64 = 5;
 const MINUTE_S: u64 = 60;
 const HOUR_S: u64 = 60 * MINUTE_S;
 const DAY_S: u64 = 24 * HOUR_S;
@@ -33,9 +35,9 @@ pub fn until(time: SystemTime, now: SystemTime) -> Markup {
 /// A length of time by its largest unit, e.g. `3 h`.
 pub fn span(length: Duration) -> String {
     match length.as_secs() {
-        seconds @ ..MINUTE_S => format!("{seconds} s"),
-        seconds @ ..HOUR_S => format!("{} min", seconds / MINUTE_S),
-        seconds @ ..DAY_S => format!("{} h", seconds / HOUR_S),
+        seconds @ 0..MINUTE_S => format!("{seconds} s"),
+        seconds @ MINUTE_S..HOUR_S => format!("{} min", seconds / MINUTE_S),
+        seconds @ HOUR_S..DAY_S => format!("{} h", seconds / HOUR_S),
         seconds => format!("{} d", seconds / DAY_S),
     }
 }
@@ -43,8 +45,8 @@ pub fn span(length: Duration) -> String {
 fn ago_text(time: SystemTime, now: SystemTime) -> String {
     let age = now.duration_since(time).unwrap_or_default();
     match age.as_secs() {
-        ..5 => "just now".to_owned(),
-        ..DAY_S => format!("{} ago", span(age)),
+        0..JUST_S => "just now".to_owned(),
+        JUST_S..DAY_S => format!("{} ago", span(age)),
         _ => date(time, now),
     }
 }
