@@ -1,1 +1,6 @@
-//! Placeholder until its first slice.
+//! The chat.
+pub mod code;
+pub mod markdown;
+#[cfg(test)]
+mod page_model;
+pub mod text;

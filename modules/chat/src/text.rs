@@ -1,0 +1,138 @@
+//! Text on its way to a page: control characters made visible, markup characters escaped.
+//!
+//! Everything a model, a tool or a file says passes through here. Terminal control sequences are shown as the pictures
+//! Unicode has for them, so that nothing interprets them and nothing is hidden.
+
+use std::borrow::Cow;
+
+/// The character as it may stand on a page: controls become their pictures, carriage returns line ends.
+pub fn shown(char: char) -> char {
+    match char {
+        '\n' | '\t' => char,
+        '\u{7f}' => '\u{2421}',
+        // Controls of the second block have no pictures.
+        '\u{80}'..='\u{9f}' => char::REPLACEMENT_CHARACTER,
+        // Directions that would let text pretend to be other text.
+        '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => char::REPLACEMENT_CHARACTER,
+        '\0'..='\u{1f}' => char::from_u32(0x2400 + u32::from(char)).unwrap_or(char::REPLACEMENT_CHARACTER),
+        other => other,
+    }
+}
+
+/// The text with line ends made plain and controls made visible.
+pub fn clean(text: &str) -> Cow<'_, str> {
+    if text.chars().all(|char| shown(char) == char) {
+        return Cow::Borrowed(text);
+    }
+    let mut cleaned = String::with_capacity(text.len());
+    let mut chars = text.chars().peekable();
+    while let Some(char) = chars.next() {
+        match char {
+            '\r' => {
+                // The line end that follows stands for both.
+                if chars.peek() != Some(&'\n') {
+                    cleaned.push('\n');
+                }
+            }
+            other => cleaned.push(shown(other)),
+        }
+    }
+    Cow::Owned(cleaned)
+}
+
+/// What a command printed: colours and cursor movements are left out, the rest is [`clean`]ed.
+///
+/// A carriage return that rewrites a line keeps what stands there last, as a terminal would show it.
+pub fn terminal(text: &str) -> String {
+    let mut plain = String::with_capacity(text.len());
+    let mut chars = text.chars().peekable();
+    while let Some(char) = chars.next() {
+        match (char, chars.peek()) {
+            ('\u{1b}', Some('[')) => {
+                chars.next();
+                while chars.next().is_some_and(|next| !('@'..='~').contains(&next)) {}
+            }
+            ('\u{1b}', Some(']')) => skip_operating_system_command(&mut chars),
+            ('\r', Some('\n')) => {}
+            ('\r', Some(_)) => plain.truncate(plain.rfind('\n').map_or(0, |at| at + 1)),
+            ('\r' | '\u{7}', _) => {}
+            (other, _) => plain.push(shown(other)),
+        }
+    }
+    plain
+}
+
+/// A title, a link target or a clipboard write: ends with BEL or with the string terminator.
+fn skip_operating_system_command(chars: &mut std::iter::Peekable<std::str::Chars<'_>>) {
+    while let Some(char) = chars.next() {
+        if char == '\u{7}' || char == '\n' {
+            return;
+        }
+        if char == '\u{1b}' {
+            chars.next_if_eq(&'\\');
+            return;
+        }
+    }
+}
+
+/// Appends `text` to `html` as text.
+pub fn escape_into(html: &mut String, text: &str) {
+    for char in text.chars() {
+        match shown(char) {
+            '&' => html.push_str("&amp;"),
+            '<' => html.push_str("&lt;"),
+            '>' => html.push_str("&gt;"),
+            '\u{a0}' => html.push_str("&nbsp;"),
+            other => html.push(other),
+        }
+    }
+}
+
+/// Appends `value` to `html` as the value of an attribute in double quotes.
+pub fn escape_attribute_into(html: &mut String, value: &str) {
+    for char in value.chars() {
+        match shown(char) {
+            '&' => html.push_str("&amp;"),
+            '"' => html.push_str("&quot;"),
+            '<' => html.push_str("&lt;"),
+            '>' => html.push_str("&gt;"),
+            '\u{a0}' => html.push_str("&nbsp;"),
+            other => html.push(other),
+        }
+    }
+}
+
+/// The first `chars_max` characters, with an ellipsis when that is not all.
+pub fn shortened(text: &str, chars_max: usize) -> Cow<'_, str> {
+    match text.char_indices().nth(chars_max) {
+        None => Cow::Borrowed(text),
+        Some((at, _)) => Cow::Owned(format!("{}…", text[..at].trim_end())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn controls_are_visible_and_line_ends_plain() {
+        assert_eq!(clean("a\r\nb\rc\0\u{1b}[31m"), "a\nb\nc␀␛[31m");
+        assert!(matches!(clean("plain"), Cow::Borrowed("plain")));
+    }
+
+    #[test]
+    fn terminal_output_loses_colours_and_keeps_what_a_line_says_last() {
+        let bytes = "\u{1b}[32mok\u{1b}[0m 10%\rok 100%\r\n\u{1b}]8;;http://x\u{7}link\u{1b}]8;;\u{1b}\\ \u{1b}]52;c;aGk=\u{7}end";
+        assert_eq!(terminal(bytes), "ok 100%\nlink end");
+    }
+
+    #[test]
+    fn text_cannot_become_markup() {
+        let mut html = String::new();
+        escape_into(&mut html, "<img src=x onerror=\"a\">&\u{a0}");
+        assert_eq!(html, "&lt;img src=x onerror=\"a\"&gt;&amp;&nbsp;");
+        html.clear();
+        escape_attribute_into(&mut html, "\"><img>");
+        assert_eq!(html, "&quot;&gt;&lt;img&gt;");
+    }
+}
