@@ -1,0 +1,193 @@
+//! The one connection to the server's event stream.
+
+use std::{sync::Arc, time::Duration};
+
+use futures_util::StreamExt;
+use kit::{CancellationToken, Upstream};
+use reqwest::header;
+use tokio::{
+    sync::watch,
+    time::{Instant, sleep, timeout},
+};
+
+use super::{
+    Hub, Signal,
+    sse::{EVENT_BYTES_MAX, Found, Sse},
+};
+use crate::wire::{Event, Line};
+
+/// The server sends a heartbeat every 10 s; two and a half of them missing means that the stream hangs.
+const STALL_MAX: Duration = Duration::from_secs(25);
+/// How long the server may take to open the stream.
+const OPEN_TIMEOUT: Duration = Duration::from_secs(10);
+/// Wait before the first reconnect; doubles up to the last.
+const RECONNECT_FIRST: Duration = Duration::from_millis(100);
+/// Longest wait before a reconnect.
+const RECONNECT_MAX: Duration = Duration::from_secs(5);
+/// A stream that lived this long was a good one: the next wait is the first again.
+const GOOD_STREAM: Duration = Duration::from_secs(30);
+
+/// Reads the events of whichever server runs. There is to be one of it.
+pub struct EventReader {
+    hub: Hub,
+    http: reqwest::Client,
+    upstream: watch::Receiver<Option<Upstream>>,
+}
+
+impl EventReader {
+    pub(crate) fn new(hub: Hub, http: reqwest::Client, upstream: watch::Receiver<Option<Upstream>>) -> Self {
+        Self { hub, http, upstream }
+    }
+
+    /// Keeps the stream open until `stop`, or until nobody is left to name a server.
+    pub async fn run(self, stop: CancellationToken) {
+        tokio::select! {
+            () = stop.cancelled() => {}
+            () = read(&self.hub, &self.http, self.upstream) => {}
+        }
+        self.hub.down("the agent is stopping");
+    }
+}
+
+async fn read(hub: &Hub, http: &reqwest::Client, mut upstream: watch::Receiver<Option<Upstream>>) {
+    let mut wait = RECONNECT_FIRST;
+    loop {
+        let current = upstream.borrow_and_update().clone();
+        let Some(current) = current else {
+            wait = RECONNECT_FIRST;
+            if upstream.changed().await.is_err() {
+                return;
+            }
+            continue;
+        };
+        let begun = Instant::now();
+        let ended = tokio::select! {
+            // Another server, or none: what comes from this one is of no interest any more.
+            changed = upstream.changed() => match changed {
+                Ok(()) => {
+                    hub.down("the server was replaced");
+                    continue;
+                }
+                Err(_closed) => return,
+            },
+            ended = stream(hub, http, &current) => ended,
+        };
+        tracing::debug!(cause = ended.to_string(), "opencode's event stream ended");
+        hub.down("its event stream broke and is being opened again");
+        if begun.elapsed() >= GOOD_STREAM {
+            wait = RECONNECT_FIRST;
+        }
+        tokio::select! {
+            () = sleep(wait) => {}
+            changed = upstream.changed() => match changed {
+                Ok(()) => upstream.mark_changed(),
+                Err(_closed) => return,
+            },
+        }
+        wait = (wait * 2).min(RECONNECT_MAX);
+    }
+}
+
+/// Why a stream ended.
+#[derive(Debug, thiserror::Error)]
+enum Ended {
+    #[error("the server closed it")]
+    Closed,
+    #[error("nothing came for {} s", STALL_MAX.as_secs())]
+    Stalled,
+    #[error("the server did not open it within {} s", OPEN_TIMEOUT.as_secs())]
+    NotOpened,
+    #[error("the server answered with status {0}")]
+    Refused(u16),
+    #[error("it broke: {0}")]
+    Broke(#[from] reqwest::Error),
+}
+
+/// Reads one connection to its end.
+async fn stream(hub: &Hub, http: &reqwest::Client, upstream: &Upstream) -> Ended {
+    match try_stream(hub, http, upstream).await {
+        Err(ended) => ended,
+        Ok(never) => match never {},
+    }
+}
+
+async fn try_stream(
+    hub: &Hub,
+    http: &reqwest::Client,
+    upstream: &Upstream,
+) -> Result<std::convert::Infallible, Ended> {
+    let request = http
+        .get(format!("http://{}/global/event", upstream.address))
+        .header(header::AUTHORIZATION, upstream.authorization.expose())
+        .header(header::ACCEPT, "text/event-stream");
+    let response = timeout(OPEN_TIMEOUT, request.send())
+        .await
+        .map_err(|_late| Ended::NotOpened)??;
+    let is_stream = response
+        .headers()
+        .get(header::CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok())
+        .is_some_and(|value| value.starts_with("text/event-stream"));
+    if !response.status().is_success() || !is_stream {
+        return Err(Ended::Refused(response.status().as_u16()));
+    }
+    let mut chunks = response.bytes_stream();
+    let mut sse = Sse::new(EVENT_BYTES_MAX);
+    let mut folders = Folders::default();
+    loop {
+        let chunk = timeout(STALL_MAX, chunks.next())
+            .await
+            .map_err(|_late| Ended::Stalled)?;
+        let chunk = chunk.ok_or(Ended::Closed)??;
+        sse.push(&chunk, |found| match found {
+            Found::Data(json) => take(hub, &mut folders, &json),
+            Found::TooLarge => {
+                tracing::warn!("an event of opencode was too large and was left out");
+                hub.tell(Signal::Lagged);
+            }
+        });
+        // A burst that fills many chunks must not keep the subscribers from running.
+        tokio::task::yield_now().await;
+    }
+}
+
+fn take(hub: &Hub, folders: &mut Folders, json: &str) {
+    let line = Line::parse(json);
+    match line {
+        Some(Line {
+            event: Event::Connected,
+            ..
+        }) => hub.connected(),
+        Some(Line {
+            event: Event::Heartbeat,
+            ..
+        })
+        | None => hub.pass(json),
+        Some(Line { directory, event }) => {
+            hub.pass(json);
+            hub.tell(Signal::Event {
+                directory: folders.shared(directory),
+                event: Arc::new(event),
+            });
+        }
+    }
+}
+
+/// The folder of the last event: mostly that of the next, so that its name is allocated once.
+#[derive(Default)]
+struct Folders {
+    last: Option<Arc<str>>,
+}
+
+impl Folders {
+    fn shared(&mut self, name: String) -> Arc<str> {
+        match &self.last {
+            Some(last) if **last == *name => Arc::clone(last),
+            Some(_) | None => {
+                let shared: Arc<str> = Arc::from(name);
+                self.last = Some(Arc::clone(&shared));
+                shared
+            }
+        }
+    }
+}

@@ -1,0 +1,186 @@
+use serde_json::json;
+
+use super::*;
+
+fn line(json: &serde_json::Value) -> Option<Line> {
+    Line::parse(&json.to_string())
+}
+
+fn event(name: &str, properties: serde_json::Value) -> Option<Event> {
+    let found = line(&json!({
+        "directory": "/p", "project": "global", "unknown": 1,
+        "payload": {"id": "evt_1", "type": name, "properties": properties},
+    }));
+    found.map(|line| line.event)
+}
+
+#[test]
+fn an_event_knows_its_folder() {
+    let found = line(&json!({
+        "directory": "/home/user/my \"project\"",
+        "payload": {"type": "session.idle", "properties": {"sessionID": "ses_1"}},
+    }));
+
+    let expected = Line {
+        directory: "/home/user/my \"project\"".to_owned(),
+        event: Event::SessionIdle {
+            session_id: "ses_1".to_owned(),
+        },
+    };
+    assert_eq!(found, Some(expected));
+}
+
+#[test]
+fn doubles_and_what_is_no_event_are_left_out() {
+    assert_eq!(event("sync", json!({})), None);
+    assert_eq!(event("session.next.text.delta", json!({})), None);
+    assert_eq!(event("permission.v2.asked", json!({"id": "per_1"})), None);
+    for garbage in [
+        "",
+        "[]",
+        "null",
+        "{}",
+        "{\"payload\":{}}",
+        "{\"payload\":{\"type\":7}}",
+        "data",
+    ] {
+        assert_eq!(Line::parse(garbage), None, "{garbage}");
+    }
+}
+
+#[test]
+fn what_is_new_is_kept_by_name() {
+    let other = |name: &str| {
+        Some(Event::Other {
+            name: name.to_owned(),
+        })
+    };
+
+    assert_eq!(event("plugin.added", json!({"id": "x"})), other("plugin.added"));
+    assert_eq!(
+        event("session.created", json!({"info": 7})),
+        other("session.created")
+    );
+    assert_eq!(
+        event(
+            "session.status",
+            json!({"sessionID": "s", "status": {"type": "pondering", "x": 1}})
+        ),
+        Some(Event::SessionStatus {
+            session_id: "s".to_owned(),
+            status: SessionStatus::Other
+        })
+    );
+}
+
+#[test]
+fn unknown_parts_and_tool_states_are_kept() {
+    let part = |value: serde_json::Value| serde_json::from_value::<Part>(value).unwrap();
+    let ids = json!({"id": "prt_1", "sessionID": "ses_1", "messageID": "msg_1"});
+    let with = |extra: serde_json::Value| {
+        let mut value = ids.clone();
+        for (name, member) in extra.as_object().unwrap() {
+            value[name] = member.clone();
+        }
+        value
+    };
+
+    let hologram = with(json!({"type": "hologram", "depth": 3}));
+    assert_eq!(
+        part(hologram.clone()),
+        Part {
+            id: "prt_1".to_owned(),
+            session_id: "ses_1".to_owned(),
+            message_id: "msg_1".to_owned(),
+            kind: PartKind::Other {
+                name: "hologram".to_owned(),
+                value: hologram
+            },
+        }
+    );
+    let tool =
+        with(json!({"type": "tool", "callID": "c", "tool": "bash", "state": {"status": "paused", "x": 1}}));
+    assert_eq!(
+        part(tool).kind,
+        PartKind::Tool(ToolCall {
+            call_id: "c".to_owned(),
+            tool: "bash".to_owned(),
+            state: ToolState::Other
+        })
+    );
+    let pending =
+        with(json!({"type": "tool", "tool": "x", "state": {"status": "pending", "input": {}, "raw": ""}}));
+    assert!(matches!(
+        part(pending).kind,
+        PartKind::Tool(ToolCall {
+            state: ToolState::Pending {},
+            ..
+        })
+    ));
+}
+
+#[test]
+fn numbers_may_be_floating() {
+    let tokens: Tokens =
+        serde_json::from_value(json!({"input": 2411.0, "output": -3, "cache": {"read": 1.9}})).unwrap();
+
+    let expected = Tokens {
+        input: 2411,
+        output: 0,
+        reasoning: 0,
+        cache: super::session::Cache { read: 1, write: 0 },
+    };
+    assert_eq!(tokens, expected);
+    let retry: SessionStatus =
+        serde_json::from_value(json!({"type": "retry", "attempt": 2.0, "message": "m", "next": 5.0}))
+            .unwrap();
+    assert_eq!(
+        retry,
+        SessionStatus::Retry {
+            attempt: 2,
+            message: "m".to_owned(),
+            next: Millis(5)
+        }
+    );
+}
+
+#[test]
+fn a_message_id_of_ours_looks_and_sorts_like_the_servers() {
+    // Taken from a real session: made at 1795227150252 ms, the first id of that millisecond.
+    let id = message_id_at(1_795_227_150_252 * 0x1000 + 1, || 0);
+    assert_eq!(id, "msg_1fbe067ac00100000000000000");
+
+    let ids: Vec<String> = (0..50).map(|_| message_id()).collect();
+    assert!(ids.is_sorted());
+    assert!(ids.iter().all(|id| id.len() == 30));
+}
+
+#[test]
+fn a_prompt_is_sent_as_the_server_wants_it() {
+    let prompt = Prompt {
+        parts: vec![
+            PartInput::Text {
+                text: "hi".to_owned(),
+            },
+            PartInput::File {
+                mime: "image/png".to_owned(),
+                url: "data:image/png;base64,AA==".to_owned(),
+                filename: None,
+            },
+        ],
+        message_id: Some("msg_1".to_owned()),
+        model: Some(ModelRef {
+            provider_id: "local".to_owned(),
+            model_id: "chat-1".to_owned(),
+            variant: Some("high".to_owned()),
+        }),
+        agent: Some("build".to_owned()),
+        variant: None,
+    };
+
+    let expected = json!({
+        "parts": [{"type": "text", "text": "hi"}, {"type": "file", "mime": "image/png", "url": "data:image/png;base64,AA=="}],
+        "messageID": "msg_1", "model": {"providerID": "local", "modelID": "chat-1"}, "agent": "build",
+    });
+    assert_eq!(serde_json::to_value(prompt).unwrap(), expected);
+}
