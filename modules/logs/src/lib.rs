@@ -1,1 +1,121 @@
-//! Placeholder until its first slice.
+//! Everything that is said, in files: what the agent does and what its children write.
+//!
+//! [`begin`] gives a `tracing` layer for the agent and a [`LogSink`] for children. Lines go through a bounded queue to
+//! one thread, which takes secrets and control characters out, writes JSON lines to one file per source, and begins
+//! a new file when one is full. Logging never waits and never fails the one who logs: what finds no room, no
+//! allowance or no disk is counted, and the count becomes a line.
+//!
+//! Reading ([`read`], [`last`], [`Follow`]) needs the files only, so `nexus logs` works without an agent. This crate
+//! sends nothing anywhere.
+
+mod capture;
+mod clean;
+mod entry;
+mod files;
+mod follow;
+mod page;
+mod query;
+mod queue;
+mod settings;
+mod writer;
+
+use std::{sync::Arc, time::SystemTime};
+
+use axum::{Router, extract::Query as Asked, routing::get};
+use kit::{
+    BoxFuture, CancellationToken, Chrome, Context, Feed, LiveRequest, Module, ModuleId, Page, Setting, State,
+    Status,
+};
+use tokio::sync::watch;
+
+pub use capture::{AGENT, Capture, LogSink, Stream, begin};
+pub use clean::{FIELD_BYTES_MAX, clean, redacted};
+pub use entry::{Entry, Level};
+pub use follow::Follow;
+pub use query::{Query, QueryError, last, literal, pattern, read, since};
+pub use settings::LogSettings;
+pub use writer::BYTES_PER_S_MAX;
+
+/// The logs as a module: settings that apply at once, a status, a page.
+pub struct Logs {
+    capture: Capture,
+    settings: Setting<LogSettings>,
+    status: watch::Sender<Status>,
+}
+
+impl Logs {
+    /// Wires the module around the capture that was begun at the agent's start.
+    pub fn new(cx: &Context, capture: Capture) -> Arc<Self> {
+        Arc::new(Self {
+            capture,
+            settings: cx.settings.section(),
+            status: watch::Sender::new(Status::new(State::Running, SystemTime::now())),
+        })
+    }
+
+    fn tell(&self, trouble: Option<String>) {
+        let state = if trouble.is_some() {
+            State::Degraded
+        } else {
+            State::Running
+        };
+        let mut status = Status::new(state, SystemTime::now());
+        status.reason = trouble;
+        self.status.send_replace(status);
+    }
+}
+
+impl Module for Logs {
+    fn id(&self) -> ModuleId {
+        ModuleId("logs")
+    }
+
+    fn title(&self) -> &'static str {
+        "Logs"
+    }
+
+    fn status(&self) -> watch::Receiver<Status> {
+        self.status.subscribe()
+    }
+
+    fn pages(&self) -> Vec<Page> {
+        vec![Page {
+            path: "/logs",
+            title: "Logs",
+            icon: "logs",
+        }]
+    }
+
+    fn routes(self: Arc<Self>) -> Router {
+        let show = move |axum::Extension(chrome): axum::Extension<Arc<Chrome>>,
+                         Asked(asked): Asked<page::Asked>| {
+            page::show(self.capture.folder().to_owned(), chrome, asked)
+        };
+        Router::new().route("/", get(show))
+    }
+
+    fn live(&self, _request: LiveRequest) -> Option<Box<dyn Feed>> {
+        Some(Box::new(web::live::Quiet))
+    }
+
+    fn run(self: Arc<Self>, stop: CancellationToken) -> BoxFuture<'static, anyhow::Result<()>> {
+        Box::pin(async move {
+            let mut settings = self.settings.clone();
+            let mut trouble = self.capture.trouble();
+            self.capture.apply(&settings.get());
+            loop {
+                tokio::select! {
+                    () = stop.cancelled() => return Ok(()),
+                    changed = settings.changed() => self.capture.apply(&changed),
+                    Ok(()) = trouble.changed() => {
+                        let trouble = trouble.borrow_and_update().clone();
+                        self.tell(trouble);
+                    }
+                }
+            }
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests;

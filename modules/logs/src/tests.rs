@@ -1,0 +1,121 @@
+//! The whole way: an event is said, a file holds it.
+
+use std::time::{Duration, Instant, SystemTime};
+
+use tracing_subscriber::layer::SubscriberExt;
+
+use super::*;
+
+fn all(folder: &std::path::Path) -> Vec<Entry> {
+    read(folder, &Query::default()).unwrap().collect()
+}
+
+#[test]
+fn events_and_output_reach_their_files_without_secrets() {
+    let folder = tempfile::tempdir().unwrap();
+    let (capture, layer) = begin(folder.path(), &LogSettings::default()).unwrap();
+
+    tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), || {
+        tracing::info!(target: "gateway::guard", port = 41234, password = "canary-1", "serving with ticket=canary-2");
+        tracing::debug!("below the level");
+        capture.sink().line(
+            "opencode",
+            Stream::Err,
+            "ERROR Authorization: Basic Y2FuYXJ5LTM=\x1b[0m",
+        );
+    });
+    capture.close();
+
+    let lines = all(folder.path());
+    let raw = std::fs::read_to_string(folder.path().join("agent.jsonl")).unwrap()
+        + &std::fs::read_to_string(folder.path().join("opencode.jsonl")).unwrap();
+    assert!(!raw.contains("canary") && !raw.contains("Y2FuYXJ5"), "{raw}");
+    let agent = lines.iter().find(|line| line.source == "agent").unwrap();
+    assert_eq!(agent.text, "serving with ticket=[hidden]");
+    assert_eq!(agent.fields["port"], "41234");
+    assert_eq!(agent.fields["password"], "[hidden]");
+    let child = lines.iter().find(|line| line.source == "opencode").unwrap();
+    assert_eq!((child.level, child.target.as_str()), (Level::Error, "stderr"));
+    assert_eq!(lines.len(), 2);
+    assert_eq!(capture.tail("gateway", 3), ["serving with ticket=[hidden]"]);
+    assert_eq!(capture.tail("opencode", 3), ["ERROR Authorization: [hidden]"]);
+}
+
+#[test]
+fn the_level_changes_at_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let (capture, layer) = begin(folder.path(), &LogSettings::default()).unwrap();
+
+    tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), || {
+        tracing::debug!("before");
+        capture.apply(&LogSettings {
+            level: Level::Trace,
+            ..LogSettings::default()
+        });
+        tracing::debug!("after");
+        tracing::debug!(target: "hyper::proto", "chatter");
+    });
+    capture.close();
+
+    let texts: Vec<_> = all(folder.path()).into_iter().map(|line| line.text).collect();
+    assert_eq!(texts, ["after"]);
+}
+
+/// A child that writes without end costs bounded disk and memory, and nobody waits for it.
+#[test]
+fn a_flood_is_cut_to_the_limit_and_counted() {
+    let folder = tempfile::tempdir().unwrap();
+    let settings = LogSettings {
+        max_mib: 5,
+        ..LogSettings::default()
+    };
+    let (capture, _layer) = begin(folder.path(), &settings).unwrap();
+    let sink = capture.sink();
+    let line = "x".repeat(900);
+
+    let began = Instant::now();
+    let mut said = 0_u64;
+    while began.elapsed() < Duration::from_millis(1500) {
+        for _ in 0..100 {
+            sink.line("opencode", Stream::Out, &line);
+        }
+        said += 100;
+    }
+    let took = began.elapsed();
+    capture.close();
+
+    let bytes: u64 = std::fs::read_dir(folder.path())
+        .unwrap()
+        .map(|entry| entry.unwrap().metadata().unwrap().len())
+        .sum();
+    assert!(bytes <= 5 * 1024 * 1024, "{bytes}");
+    assert!(took < Duration::from_secs(3), "{took:?}");
+    let lines = all(folder.path());
+    let left_out: u64 = lines
+        .iter()
+        .filter_map(|line| line.fields.get("lines")?.parse::<u64>().ok())
+        .sum();
+    assert!(left_out > 0 && left_out < said, "{left_out} of {said}");
+}
+
+#[test]
+fn a_place_that_cannot_be_written_is_told_and_used_again_later() {
+    let folder = tempfile::tempdir().unwrap();
+    let missing = folder.path().join("logs");
+    let (capture, _layer) = begin(&missing, &LogSettings::default()).unwrap();
+    let trouble = capture.trouble();
+
+    capture.sink().line("opencode", Stream::Out, "lost");
+    let deadline = Instant::now() + Duration::from_secs(5);
+    while trouble.borrow().is_none() {
+        assert!(Instant::now() < deadline, "nothing was told");
+        std::thread::yield_now();
+    }
+    std::fs::create_dir(&missing).unwrap();
+    capture.close();
+
+    let lines = all(&missing);
+    assert_eq!(lines.len(), 1);
+    assert_eq!(lines[0].fields["lines"], "1");
+    assert!(lines[0].at <= SystemTime::now());
+}
