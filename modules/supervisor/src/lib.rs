@@ -1,7 +1,28 @@
 //! Keeps a child process alive, and knows nothing of what it is.
+//!
+//! *Theory of operation.* The owner of a child implements [`Program`]: how to find and start it, how to ask whether it
+//! works, what must be true before it is trusted. A [`Supervisor`] runs it; everything the rest of the program may know
+//! or ask goes through a [`Handle`].
+//!
+//! What to do next (start? wait? give up?) is decided by a pure machine from events, the time and a random number; the
+//! driver performs what it says and reports what happened. So hours of crashes are tested in milliseconds, and the
+//! driver stays short. A child is always a whole process tree: everything it started is tracked while it runs, carries
+//! a marker in its environment, and ends with it. A record on disk lets the next agent find what a killed one left.
+//!
+//! The monitor keeps the agent itself alive by the same rules, from a process that does nothing else.
+//!
+//! It never kills by name or port, never touches what it did not start, and never trusts a line of text for health.
 
+mod driver;
+mod handle;
+mod output;
 mod phase;
+mod policy;
 mod program;
 
+pub use driver::{Setup, Supervisor};
+pub use handle::{Ended, Handle, Request, StopKind};
+pub use output::{NoSink, Sink, Stream};
 pub use phase::Phase;
+pub use policy::{Grace, Policy};
 pub use program::{Command, Gate, Probe, Program, Refusal};

@@ -58,3 +58,60 @@ pub enum Phase {
     /// Being ended.
     Stopping,
 }
+
+impl Phase {
+    /// Whether it lasts until something happens from outside, as opposed to being on the way somewhere. Waiting before
+    /// a restart counts as settled: whoever asked for a start learns that it failed.
+    pub fn is_settled(&self) -> bool {
+        match self {
+            Self::Starting { .. } | Self::Stopping => false,
+            Self::Stopped
+            | Self::Healthy { .. }
+            | Self::Unresponsive { .. }
+            | Self::Backoff { .. }
+            | Self::Degraded { .. }
+            | Self::NeedsAction { .. } => true,
+        }
+    }
+
+    /// The child, while there is one that was proven.
+    pub fn pid(&self) -> Option<u32> {
+        match self {
+            Self::Healthy { pid } | Self::Unresponsive { pid } => Some(*pid),
+            Self::Stopped
+            | Self::Starting { .. }
+            | Self::Backoff { .. }
+            | Self::Degraded { .. }
+            | Self::NeedsAction { .. }
+            | Self::Stopping => None,
+        }
+    }
+
+    /// Why it does not run, where there is a reason.
+    pub fn cause(&self) -> Option<&str> {
+        match self {
+            Self::Backoff { cause, .. } | Self::Degraded { cause, .. } | Self::NeedsAction { cause, .. } => {
+                Some(cause)
+            }
+            Self::Stopped
+            | Self::Starting { .. }
+            | Self::Healthy { .. }
+            | Self::Unresponsive { .. }
+            | Self::Stopping => None,
+        }
+    }
+
+    /// One word for logs: `"healthy"`, `"needs_action"`.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Stopped => "stopped",
+            Self::Starting { .. } => "starting",
+            Self::Healthy { .. } => "healthy",
+            Self::Unresponsive { .. } => "unresponsive",
+            Self::Backoff { .. } => "backoff",
+            Self::Degraded { .. } => "degraded",
+            Self::NeedsAction { .. } => "needs_action",
+            Self::Stopping => "stopping",
+        }
+    }
+}

@@ -58,13 +58,18 @@ pub trait Program: Send + Sync + 'static {
     /// Role in records, logs and file names, e.g. `"opencode"`.
     fn role(&self) -> &'static str;
 
-    /// Finds the binary, chooses port and password. Called before every spawn.
+    /// Finds the binary, chooses port and password. Called before every spawn, again when the port was lost to somebody
+    /// else in between.
+    ///
+    /// After a crash of a child that was healthy for long this stands between the exit and the next spawn, so it must be
+    /// quick when nothing changed: keep what was learned about a binary by its path, size and times.
     fn prepare(&self) -> impl Future<Output = Result<(Command, Self::Run), Refusal>> + Send;
 
     /// Asks once whether the child works. The driver bounds it: 500 ms while starting, 5 s later.
     fn probe(&self, run: &Self::Run) -> impl Future<Output = Probe> + Send;
 
-    /// Checked once, between the first good probe and "healthy"; a refusal kills the tree.
+    /// Checked once, between the first good probe and "healthy"; a refusal kills the tree. The driver has then already
+    /// seen that every listening socket is a loopback one and that the child's port belongs to its own tree.
     fn verify(&self, run: &Self::Run, gate: &Gate) -> impl Future<Output = Result<(), Refusal>> + Send;
 
     /// Asks a running child to wind down before it is signalled. The driver bounds it at 1.5 s and goes on whatever
