@@ -1,0 +1,134 @@
+//! Texts a test can know in advance.
+
+use std::fmt::Write as _;
+
+const WORDS: [&str; 24] = [
+    "the", "river", "bends", "slowly", "under", "old", "stone", "bridges", "while", "lamps", "along", "both",
+    "banks", "come", "on", "one", "after", "another", "and", "nobody", "hurries", "home", "before", "nine",
+];
+
+/// `count` plain words with blanks between them.
+pub fn words(count: usize) -> String {
+    let words: Vec<_> = WORDS.iter().cycle().take(count).copied().collect();
+    words.join(" ")
+}
+
+/// One paragraph of exactly `bytes` bytes (ASCII).
+pub fn paragraph(bytes: usize) -> String {
+    let mut text = words(bytes / 4 + 1);
+    text.truncate(bytes);
+    text
+}
+
+/// Markdown of at least `tokens` tokens, ending at the end of a block: headings, prose with inline marks, lists, a
+/// table, quotes and code in several languages.
+pub fn markdown(tokens: usize) -> String {
+    let mut text = String::new();
+    let mut section = 0;
+    while pieces(&text).count() < tokens {
+        section += 1;
+        push_section(&mut text, section);
+    }
+    text.truncate(text.trim_end().len());
+    text
+}
+
+fn push_section(text: &mut String, number: usize) {
+    // Writing to a string cannot fail.
+    let mut write = |part: std::fmt::Arguments<'_>| text.write_fmt(part).expect("a string takes any text");
+    write(format_args!(
+        "## Part {number}\n\nThe **{number}. part** says `value = {number}` and "
+    ));
+    write(format_args!(
+        "goes on: {}. See [the manual](https://example.com/{number}).\n\n",
+        words(18 + number % 7)
+    ));
+    match number % 4 {
+        1 => write(format_args!(
+            "- first *thing*\n- second ~~thing~~\n  - below it\n- [x] done\n\n"
+        )),
+        2 => write(format_args!(
+            "| name | value |\n|---|---:|\n| a{number} | {number} |\n| b & c | <tag> |\n\n"
+        )),
+        3 => write(format_args!("> {}\n\n1. one\n2. two\n\n", words(9))),
+        _ => write(format_args!("---\n\n{}.\n\n", words(12))),
+    }
+    let (language, code) = CODE[number % CODE.len()];
+    write(format_args!("```{language}\n{code}// part {number}\n```\n\n"));
+}
+
+const CODE: [(&str, &str); 4] = [
+    (
+        "rust",
+        "fn main() {\n    let total: u64 = (1..=10).map(|n| n * n).sum();\n    println!(\"{total}\");\n}\n",
+    ),
+    (
+        "typescript",
+        "export async function load(id: string): Promise<Item> {\n  return await fetch(`/items/${id}`).then(r => r.json());\n}\n",
+    ),
+    (
+        "go",
+        "func Sum(values []int) (total int) {\n\tfor _, v := range values {\n\t\ttotal += v\n\t}\n\treturn\n}\n",
+    ),
+    (
+        "c",
+        "int main(void) {\n    for (int i = 0; i < 10; i++) puts(\"<&>\");\n    return 0;\n}\n",
+    ),
+];
+
+/// What an answer without a script says.
+pub fn demo(prompt: &str) -> String {
+    let topic = if prompt.is_empty() { "that" } else { prompt };
+    format!(
+        "Good question: *{}*. I am the **scripted model** of the demo, so I know nothing, but I can show what an \
+         answer looks like.\n\n\
+         1. Text streams in as it is made.\n\
+         2. Code is highlighted:\n\n\
+         ```rust\n/// Greets whoever runs it.\nfn main() {{\n    println!(\"hello from the demo\");\n}}\n```\n\n\
+         Try these words in your next message: **list files** runs a command (and asks you first), **write a note** \
+         changes a file, **plan** makes a list of steps, **ask me a question** waits for your choice, **a long \
+         answer** keeps going for a while.\n\n\
+         | you write | you get |\n|---|---|\n| list files | a command and its output |\n| write a note | a diff to approve |\n",
+        topic.chars().take(120).collect::<String>()
+    )
+}
+
+/// Cuts a text into what a model would send one by one: a word with the blank before it, at most eight characters.
+pub fn pieces(text: &str) -> impl Iterator<Item = &str> {
+    let mut rest = text;
+    std::iter::from_fn(move || {
+        let end = rest
+            .char_indices()
+            .enumerate()
+            .find(|(count, (at, c))| *count >= 8 || *at > 0 && c.is_whitespace())
+            .map_or(rest.len(), |(_, (at, _))| at);
+        let (piece, tail) = rest.split_at(end);
+        rest = tail;
+        (!piece.is_empty()).then_some(piece)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn texts_have_the_size_that_was_asked_for() {
+        assert_eq!(words(50).split(' ').count(), 50);
+        assert_eq!(paragraph(20_000).len(), 20_000);
+        let tokens = pieces(&markdown(2000)).count();
+        assert!((2000..2200).contains(&tokens), "{tokens}");
+    }
+
+    #[test]
+    fn pieces_make_up_the_text() {
+        for text in [
+            markdown(300),
+            demo("ä ö ü 漢字漢字漢字漢字漢字"),
+            String::new(),
+            " a".to_owned(),
+        ] {
+            assert_eq!(pieces(&text).collect::<String>(), text);
+        }
+    }
+}
