@@ -1,0 +1,109 @@
+//! The person's own browser.
+
+use std::{
+    io::{self, Write},
+    path::{Path, PathBuf},
+    process::Stdio,
+    time::Duration,
+};
+
+use tokio::process::Command;
+
+/// How long the opener may take to say that it cannot.
+const OPENER_WAIT: Duration = Duration::from_secs(3);
+
+/// Opens an address or file with what the system uses for it.
+pub(super) async fn open(target: &str) -> io::Result<()> {
+    let mut command = opener(target);
+    command
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null());
+    let mut child = command.spawn()?;
+    match tokio::time::timeout(OPENER_WAIT, child.wait()).await {
+        Ok(Ok(status)) if !status.success() => Err(io::Error::other("no browser was found")),
+        // Some openers stay as long as the browser; the runtime reaps them.
+        Ok(Ok(_)) | Err(_) => Ok(()),
+        Ok(Err(error)) => Err(error),
+    }
+}
+
+#[cfg(target_os = "linux")]
+fn opener(target: &str) -> Command {
+    let mut command = Command::new("xdg-open");
+    command.arg(target).process_group(0);
+    command
+}
+
+#[cfg(target_os = "macos")]
+fn opener(target: &str) -> Command {
+    let mut command = Command::new("open");
+    command.arg(target);
+    command
+}
+
+#[cfg(windows)]
+fn opener(target: &str) -> Command {
+    let mut command = Command::new("rundll32");
+    command.arg("url.dll,FileProtocolHandler").arg(target);
+    command
+}
+
+/// A file that enters with a ticket when a browser opens it. The ticket stands in no argument and no address; the
+/// file is for its owner only and gone when this is dropped.
+pub(super) struct Entry(tempfile::TempPath);
+
+impl Entry {
+    /// Writes the file into `run`. `url` is the gateway's address.
+    pub(super) fn write(run: &Path, url: &str, ticket: &str) -> io::Result<Self> {
+        let mut file = tempfile::Builder::new()
+            .prefix("enter-")
+            .suffix(".html")
+            .tempfile_in(run)?;
+        file.write_all(page(url, ticket).as_bytes())?;
+        Ok(Self(file.into_temp_path()))
+    }
+
+    /// Where it is.
+    pub(super) fn path(&self) -> PathBuf {
+        self.0.to_path_buf()
+    }
+}
+
+fn page(url: &str, ticket: &str) -> String {
+    let (url, ticket) = (escape(url), escape(ticket));
+    format!(
+        "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><meta name=\"referrer\" content=\"no-referrer\">\
+         <title>OpenCode Nexus</title>\
+         <form method=\"post\" action=\"{url}/enter\"><input type=\"hidden\" name=\"ticket\" value=\"{ticket}\">\
+         <button>Open OpenCode Nexus</button></form><script>document.forms[0].submit()</script>\n"
+    )
+}
+
+fn escape(text: &str) -> String {
+    text.replace('&', "&amp;")
+        .replace('"', "&quot;")
+        .replace('<', "&lt;")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[cfg(unix)]
+    #[test]
+    fn the_file_with_a_ticket_is_private_and_short_lived() {
+        use std::os::unix::fs::PermissionsExt;
+        let run = tempfile::tempdir().unwrap();
+
+        let entry = Entry::write(run.path(), "http://127.0.0.1:1", "a\"b").unwrap();
+        let path = entry.path();
+        let text = std::fs::read_to_string(&path).unwrap();
+        let mode = path.metadata().unwrap().permissions().mode() & 0o777;
+        drop(entry);
+
+        assert!(text.contains(r#"value="a&quot;b""#), "{text}");
+        assert_eq!(mode, 0o600);
+        assert!(!path.exists());
+    }
+}

@@ -1,0 +1,180 @@
+//! The notification service of the session bus (desktop notifications specification 1.2).
+//!
+//! Spoken to directly rather than through a library: whoever presses a button has to be known. Any program on the
+//! bus can send the signal that says "chosen", so it counts only from the service's current owner.
+
+use std::{
+    collections::{HashMap, VecDeque},
+    sync::Mutex,
+    time::Duration,
+};
+
+use futures_util::StreamExt;
+use kit::{Action, CancellationToken, Notice};
+use tokio::sync::{Mutex as AsyncMutex, mpsc};
+use zbus::{
+    Connection, MatchRule, MessageStream, fdo::DBusProxy, message::Type, names::BusName, zvariant::Value,
+};
+
+const NAME: &str = "org.freedesktop.Notifications";
+const PATH: &str = "/org/freedesktop/Notifications";
+/// A service that does not answer is as good as none.
+const WAIT: Duration = Duration::from_secs(3);
+/// Bubbles whose page is remembered for a click.
+const REMEMBERED_MAX: usize = 64;
+/// Leaves it to the service how long a bubble stays.
+const USUAL_TIME: i32 = -1;
+
+/// Shows notices and hears clicks on them.
+pub(crate) struct Bubbles {
+    connection: AsyncMutex<Option<Connection>>,
+    shown: Mutex<VecDeque<Shown>>,
+}
+
+struct Shown {
+    key: String,
+    number: u32,
+    page: String,
+}
+
+impl Bubbles {
+    /// Connects to nothing yet.
+    pub(crate) fn new() -> Self {
+        Self {
+            connection: AsyncMutex::new(None),
+            shown: Mutex::new(VecDeque::new()),
+        }
+    }
+
+    /// Shows a notice in place of the one with the same key. Without a service nothing happens: the notice is in the
+    /// log already.
+    pub(crate) async fn show(&self, notice: Notice) {
+        match tokio::time::timeout(WAIT, self.notify(&notice)).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::debug!(%error, "no notification service"),
+            Err(_waited) => tracing::debug!("the notification service does not answer"),
+        }
+    }
+
+    async fn notify(&self, notice: &Notice) -> zbus::Result<()> {
+        let connection = self.connection().await?;
+        let replaces = self.number_of(&notice.key).unwrap_or(0);
+        let body = escape(&notice.body);
+        let hints: HashMap<&str, Value<'_>> =
+            HashMap::from([("desktop-entry", Value::from("opencode-nexus"))]);
+        let actions = ["default", "Open"];
+        let reply = connection
+            .call_method(
+                Some(NAME),
+                PATH,
+                Some(NAME),
+                "Notify",
+                &(
+                    "OpenCode Nexus",
+                    replaces,
+                    "opencode-nexus",
+                    notice.title.as_str(),
+                    body.as_str(),
+                    actions.as_slice(),
+                    hints,
+                    USUAL_TIME,
+                ),
+            )
+            .await?;
+        self.remember(notice, reply.body().deserialize()?);
+        Ok(())
+    }
+
+    async fn connection(&self) -> zbus::Result<Connection> {
+        let mut held = self.connection.lock().await;
+        if let Some(connection) = held.as_ref() {
+            return Ok(connection.clone());
+        }
+        let connection = Connection::session().await?;
+        *held = Some(connection.clone());
+        Ok(connection)
+    }
+
+    fn number_of(&self, key: &str) -> Option<u32> {
+        let shown = self
+            .shown
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        shown.iter().find(|one| one.key == key).map(|one| one.number)
+    }
+
+    fn remember(&self, notice: &Notice, number: u32) {
+        let mut shown = self
+            .shown
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        shown.retain(|one| one.key != notice.key);
+        if shown.len() == REMEMBERED_MAX {
+            shown.pop_front();
+        }
+        shown.push_back(Shown {
+            key: notice.key.clone(),
+            number,
+            page: notice.page.clone(),
+        });
+    }
+
+    fn page_of(&self, number: u32) -> Option<String> {
+        let shown = self
+            .shown
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        shown
+            .iter()
+            .find(|one| one.number == number)
+            .map(|one| one.page.clone())
+    }
+
+    /// Hears clicks until `stop` and says which page they ask for.
+    pub(crate) async fn listen(&self, choices: mpsc::Sender<Action>, stop: CancellationToken) {
+        let heard = tokio::select! {
+            () = stop.cancelled() => return,
+            heard = self.hear(&choices) => heard,
+        };
+        if let Err(error) = heard {
+            tracing::debug!(%error, "clicks on notices are not heard");
+        }
+    }
+
+    async fn hear(&self, choices: &mpsc::Sender<Action>) -> zbus::Result<()> {
+        let connection = self.connection().await?;
+        let bus = DBusProxy::new(&connection).await?;
+        let rule = MatchRule::builder()
+            .msg_type(Type::Signal)
+            .interface(NAME)?
+            .member("ActionInvoked")?
+            .path(PATH)?
+            .build();
+        let mut signals = MessageStream::for_match_rule(rule, &connection, None).await?;
+        while let Some(signal) = signals.next().await {
+            let signal = signal?;
+            let owner = bus.get_name_owner(BusName::try_from(NAME)?).await;
+            let header = signal.header();
+            let is_genuine = header
+                .sender()
+                .is_some_and(|sender| owner.is_ok_and(|owner| owner.as_str() == sender.as_str()));
+            if !is_genuine {
+                tracing::warn!("a program pretended that a notice was clicked; it was ignored");
+                continue;
+            }
+            let (number, _action): (u32, String) = signal.body().deserialize()?;
+            if let Some(page) = self.page_of(number) {
+                // A full queue means that the agent is stuck; the click is lost then.
+                drop(choices.try_send(Action::Open(page)));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Bodies may be read as markup.
+fn escape(text: &str) -> String {
+    text.replace('&', "&amp;")
+        .replace('<', "&lt;")
+        .replace('>', "&gt;")
+}
