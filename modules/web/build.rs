@@ -15,7 +15,16 @@ use flate2::{Compression, write::GzEncoder};
 use sha2::{Digest, Sha256};
 
 /// In the order of the cascade.
-const STYLE: &[&str] = &["base", "parts", "layout", "chat", "dashboard", "logs", "login"];
+const STYLE: &[&str] = &[
+    "base",
+    "parts",
+    "layout",
+    "chat",
+    "dashboard",
+    "logs",
+    "login",
+    "setup",
+];
 /// In the order of use: later parts call earlier ones.
 const SCRIPT: &[&str] = &[
     "base", "scroll", "patch", "times", "live", "actions", "keys", "composer",

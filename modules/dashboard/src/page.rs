@@ -2,7 +2,7 @@
 
 use std::time::SystemTime;
 
-use kit::{AgentFacts, ModuleId};
+use kit::{AgentFacts, ModuleId, State};
 use maud::{Markup, html};
 use web::{
     parts::{Weight, button_form, facts, state_mark, tone},
@@ -35,12 +35,12 @@ pub(crate) fn card(card: &Card, now: SystemTime) -> Markup {
     let id = card_id(card.id);
     let heading = format!("{id}-title");
     html! {
-        section.card.part id=(id) aria-labelledby=(heading) data-tone=(tone(card.state).as_str()) {
+        section.card.part.main-part[card.is_main()] id=(id) aria-labelledby=(heading) data-tone=(tone(card.state).as_str()) {
             div.part-head {
                 h2 id=(heading) { (card.title) }
                 p.part-state {
                     (state_mark(card.state, None))
-                    span.since { " since " (time::ago(card.since, now)) }
+                    span.since { (time::lasting(card.since, now)) }
                 }
             }
             @if card.reason.is_some() || card.next_attempt.is_some() {
@@ -74,10 +74,10 @@ pub(crate) fn card(card: &Card, now: SystemTime) -> Markup {
 
 fn agent(agent: &AgentFacts, now: SystemTime) -> Markup {
     html! {
-        section.card.part #card-agent aria-labelledby="card-agent-title" data-tone="good" {
+        section.card.part #card-agent aria-labelledby="card-agent-title" {
             div.part-head {
                 h2 #card-agent-title { "This program" }
-                p.part-state { span.since { "Started " (time::ago(agent.started_at, now)) } }
+                p.part-state { (state_mark(State::Running, None)) span.since { (time::lasting(agent.started_at, now)) } }
             }
             dl.facts {
                 div { dt { "Version" } dd { (agent.version) } }
@@ -91,7 +91,7 @@ fn agent(agent: &AgentFacts, now: SystemTime) -> Markup {
 
 #[cfg(test)]
 mod tests {
-    use kit::{Fact, State};
+    use kit::Fact;
 
     use super::*;
 

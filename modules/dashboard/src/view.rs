@@ -57,6 +57,13 @@ pub struct Control {
     pub is_primary: bool,
 }
 
+impl Card {
+    /// Parts with a life of their own come first and large; what simply runs inside the agent comes after them.
+    pub fn is_main(&self) -> bool {
+        self.state != State::Running || !self.controls.is_empty()
+    }
+}
+
 impl Source {
     /// The page now.
     pub fn read(&self) -> View {
@@ -83,9 +90,11 @@ impl Source {
                 tail,
             }
         });
+        let mut cards: Vec<Card> = cards.collect();
+        cards.sort_by_key(|card| !card.is_main());
         View {
             headline: headline(&overview.modules),
-            cards: cards.collect(),
+            cards,
             agent: overview.agent.clone(),
         }
     }

@@ -83,7 +83,7 @@ fn password(view: &View) -> Markup {
                 p { "Whoever reaches opencode can run commands on this machine. A password keeps others out, in every browser and from everywhere." }
                 @if let Some(problem) = &view.problems.password { (problem_line("password-error", problem)) }
                 fieldset.field.choice {
-                    legend.visually-hidden { "Password" }
+                    legend.unseen { "Password" }
                     input type="hidden" name="passphrase" value=(passphrase);
                     label {
                         (radio("passphrase", view.answers.choice == Choice::Passphrase))

@@ -31,6 +31,8 @@ pub fn asset_path(name: &str) -> &'static str {
 }
 
 #[cfg(test)]
+mod contrast;
+#[cfg(test)]
 mod tests {
     use super::*;
 

@@ -42,15 +42,15 @@ pub fn page(chrome: &Chrome, body: Body) -> Markup {
                 data-live-cursor=[live.and_then(|live| live.cursor.as_ref())] {
                 a.skip href="#main" { "Skip to content" }
                 header.top {
-                    div.top-row {
-                        a.brand href="/" aria-label="OpenCode Nexus, start page" { (icon("nexus")) span { "Nexus" } }
-                        (header::status(&overview))
-                        (navigation(chrome))
-                    }
-                    div.notes {
-                        (header::reasons(&overview))
+                    div.top-bar {
+                        div.top-row {
+                            a.brand href="/" aria-label="OpenCode Nexus, start page" { (icon("nexus")) span { "Nexus" } }
+                            (header::status(&overview))
+                            (navigation(chrome))
+                        }
                         p #connection role="status" hidden {}
                     }
+                    (header::reasons(&overview))
                 }
                 main #main tabindex="-1" { (body.content) }
                 (outlets())

@@ -76,13 +76,16 @@ pub fn state_mark(state: State, name: Option<&str>) -> Markup {
     }
 }
 
+/// Longer values take two columns.
+const SHORT_CHARS: usize = 16;
+
 /// Labelled figures.
 pub fn facts(facts: &[Fact]) -> Markup {
     html! {
         @if !facts.is_empty() {
             dl.facts {
                 @for Fact(label, value) in facts {
-                    div { dt { (label) } dd { (value) } }
+                    div.wide[value.chars().count() > SHORT_CHARS] { dt { (label) } dd { (value) } }
                 }
             }
         }

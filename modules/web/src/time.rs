@@ -23,6 +23,17 @@ pub fn ago_short(time: SystemTime, now: SystemTime) -> Markup {
     html! { time datetime=(rfc3339(time)) data-ago="short" { (text.strip_suffix(" ago").unwrap_or(&text)) } }
 }
 
+/// How long something has lasted, e.g. `for 3 h`; `since 20 Nov` after a day.
+pub fn lasting(time: SystemTime, now: SystemTime) -> Markup {
+    let age = now.duration_since(time).unwrap_or_default();
+    let text = if age.as_secs() < DAY_S {
+        format!("for {}", span(age))
+    } else {
+        format!("since {}", date(time, now))
+    };
+    html! { time datetime=(rfc3339(time)) data-ago="for" { (text) } }
+}
+
 /// A count down, e.g. `in 4 s`; `now` when it is due.
 pub fn until(time: SystemTime, now: SystemTime) -> Markup {
     let text = match time.duration_since(now) {

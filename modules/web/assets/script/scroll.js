@@ -81,3 +81,5 @@ on("click", "[data-to-end]", (button) => {
   if (box) toEnd(box);
   if (box) box.focus({ preventScroll: true });
 });
+
+stickies();

@@ -19,6 +19,7 @@ const tellTime = (element, now) => {
   let text;
   if (kind === "until") text = s < 0 ? `in ${span(-s)}` : "now";
   else if (kind === "clock") text = then.toLocaleTimeString();
+  else if (kind === "for") text = s < DAY_S ? `for ${span(Math.max(s, 0))}` : `since ${day(then, now)}`;
   else if (s < 5) text = "just now";
   else if (s < DAY_S) text = kind === "short" ? span(s) : `${span(s)} ago`;
   else text = day(then, now);
