@@ -3,7 +3,7 @@
 use std::io::Write;
 
 use anyhow::Context;
-use fakes::model::{Model, provider_config};
+use fakes::{Model, provider_config};
 use tokio::io::AsyncReadExt;
 
 #[tokio::main(flavor = "current_thread")]
@@ -14,7 +14,7 @@ async fn main() -> anyhow::Result<()> {
         (Some("--port"), Some(port)) => port.parse().context("--port takes a number")?,
         _ => anyhow::bail!("usage: fake-model [--port N]"),
     };
-    let model = Model::start(port).await.context("could not listen on loopback")?;
+    let model = Model::start(port).await?;
     {
         let mut out = std::io::stdout().lock();
         writeln!(out, "listening {}", model.base_url())?;
@@ -23,8 +23,6 @@ async fn main() -> anyhow::Result<()> {
     }
     let mut input = tokio::io::stdin();
     let mut rest = [0; 256];
-    tokio::select! {
-        ended = async { while input.read(&mut rest).await? > 0 {} anyhow::Ok(()) } => ended,
-        served = model.wait() => Ok(served?),
-    }
+    while input.read(&mut rest).await? > 0 {}
+    Ok(())
 }

@@ -2,99 +2,161 @@
 //!
 //! | marker | does |
 //! |---|---|
-//! | `[[tokens:N]]` | answers N plain words |
-//! | `[[markdown:N]]` | answers about N tokens of markdown with code |
-//! | `[[paragraph:BYTES]]` | answers one long paragraph |
-//! | `[[say:TEXT]]` | answers TEXT |
+//! | `[[text:WORDS]]` | says WORDS |
+//! | `[[tokens:N]]` | says N plain words |
+//! | `[[markdown:N]]` | says about N tokens of markdown with code |
+//! | `[[paragraph:BYTES]]` | says one long paragraph |
+//! | `[[endless]]` | never stops talking |
+//! | `[[reasoning:N]]` | thinks N words |
+//! | `[[tool:NAME {…}]]` | calls a tool and goes on when it has answered |
 //! | `[[rate:R]]` | R tokens a second; without it as fast as it goes |
-//! | `[[reasoning:N]]` | thinks N words first |
-//! | `[[tool:NAME {…}]]` | calls a tool first; several are called one after the other |
-//! | `[[error:STATUS]]`, `[[error:STATUSxN]]` | refuses always, or N times |
-//! | `[[cut:N]]`, `[[cut:NxM]]` | drops the connection after N tokens, once or M times |
-//! | `[[endless]]` | never stops |
+//! | `[[error:STATUS]]`, `[[error:STATUS:N]]` | refuses always, or N times |
+//! | `[[retry:S]]` | a refusal asks to come back in S seconds |
+//! | `[[cut:N]]`, `[[cut:N:M]]` | drops the connection after N tokens, always or M times |
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
-/// One answer, in the order it is given.
+use super::text;
+
+/// One answer with all its steps.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Script {
-    /// Called first, one a step.
-    pub tools: Vec<ToolCall>,
-    /// Words of thinking before the answer.
-    pub reasoning: usize,
-    /// The closing answer.
-    pub body: Body,
-    /// Tokens a second; `None` means no brake.
-    pub rate: Option<u32>,
+    /// What is said and done, in order.
+    pub items: Vec<Item>,
+    /// Tokens a second; 0 means no brake.
+    pub rate: u32,
     /// Refuse with this status.
-    pub error: Option<Fault>,
+    pub error: Option<Trouble>,
+    /// Seconds in `Retry-After` of a refusal.
+    pub retry_after: Option<u32>,
     /// Drop the connection after so many tokens.
-    pub cut: Option<Fault>,
+    pub cut: Option<Trouble>,
 }
 
-/// Something that goes wrong a number of times.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Fault {
-    /// Status, or tokens.
-    pub value: u32,
-    /// How often.
-    pub times: u32,
-}
-
-/// A call of one of opencode's tools.
+/// One thing an answer is made of.
 #[derive(Debug, Clone, PartialEq)]
-pub struct ToolCall {
-    /// E.g. `"bash"`.
-    pub name: String,
-    /// Its arguments, as the model sends them.
-    pub arguments: Value,
-}
-
-/// What the closing answer is made of.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub enum Body {
-    /// A short friendly text.
-    #[default]
-    Demo,
-    /// This text.
+pub enum Item {
+    /// Text of the answer.
     Say(String),
-    /// So many plain words.
-    Tokens(usize),
-    /// About so many tokens of markdown.
-    Markdown(usize),
-    /// One paragraph of so many bytes.
-    Paragraph(usize),
+    /// Text of the reasoning before it.
+    Think(String),
+    /// A call of one of opencode's tools; ends a step.
+    Call {
+        /// E.g. `"bash"`.
+        tool: String,
+        /// Its arguments.
+        input: Value,
+    },
     /// Words without end.
     Endless,
 }
 
-/// Reads the markers of a prompt; without any it guesses from plain words, for the demo.
-pub fn parse(prompt: &str) -> Script {
-    let mut script = Script::default();
-    let mut rest = prompt;
-    let mut has_marker = false;
-    while let Some((_, tail)) = rest.split_once("[[") {
-        let (marker, after) = marker(tail);
-        has_marker |= apply(&mut script, marker);
-        rest = after;
+/// Something that goes wrong, always or a number of times.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Trouble {
+    /// Status, or tokens.
+    pub figure: u32,
+    /// How often; `None` means always.
+    pub times: Option<u32>,
+}
+
+impl Trouble {
+    /// Whether it happens on the attempt with this number, counted from 0.
+    pub fn hits(self, attempt: u32) -> bool {
+        self.times.is_none_or(|times| attempt < times)
     }
-    if has_marker { script } else { guess(prompt) }
+
+    fn read(value: &str) -> Option<Self> {
+        let (figure, times) = match value.split_once(':') {
+            Some((figure, times)) => (figure, Some(times.parse().ok()?)),
+            None => (value, None),
+        };
+        Some(Self {
+            figure: figure.parse().ok()?,
+            times,
+        })
+    }
+}
+
+impl Script {
+    /// Reads the markers of a prompt; without any it guesses from plain words, for the demo.
+    pub fn parse(prompt: &str) -> Self {
+        let mut script = Self::default();
+        let is_scripted = markers(prompt).filter(|marker| script.apply(marker)).count() > 0;
+        if is_scripted { script } else { guess(prompt) }
+    }
+
+    /// What is sent after `calls_done` tools have answered: everything up to and with the next call.
+    pub fn step(&self, calls_done: usize) -> Vec<Item> {
+        let mut calls = 0;
+        let mut step = Vec::new();
+        for item in &self.items {
+            let is_call = matches!(item, Item::Call { .. });
+            if calls == calls_done {
+                step.push(item.clone());
+            }
+            calls += usize::from(is_call);
+            if calls > calls_done {
+                break;
+            }
+        }
+        if step.is_empty() && calls > 0 {
+            step.push(Item::Say(format!("Done: {calls} tool calls have answered.")));
+        }
+        step
+    }
+
+    fn apply(&mut self, marker: &str) -> bool {
+        let (name, value) = marker.split_once(':').unwrap_or((marker, ""));
+        let number = || value.parse().unwrap_or_default();
+        match name {
+            "text" => self.items.push(Item::Say(value.to_owned())),
+            "tokens" => self.items.push(Item::Say(text::words(number()))),
+            "markdown" => self.items.push(Item::Say(text::markdown(number()))),
+            "paragraph" => self.items.push(Item::Say(text::paragraph(number()))),
+            "endless" => self.items.push(Item::Endless),
+            "reasoning" => self.items.push(Item::Think(text::words(number()))),
+            "rate" => self.rate = value.parse().unwrap_or_default(),
+            "error" => self.error = Trouble::read(value),
+            "retry" => self.retry_after = value.parse().ok(),
+            "cut" => self.cut = Trouble::read(value),
+            "tool" => {
+                let (tool, input) = value.split_once(' ').unwrap_or((value, "{}"));
+                let input = serde_json::from_str(input).unwrap_or(Value::Null);
+                self.items.push(Item::Call {
+                    tool: tool.to_owned(),
+                    input,
+                });
+            }
+            _ => return false,
+        }
+        true
+    }
 }
 
 /// The prompt without its markers, on one line.
-pub fn plain(prompt: &str) -> String {
-    let mut text = String::new();
+pub(super) fn beside_markers(prompt: &str) -> String {
+    let mut words = String::new();
     let mut rest = prompt;
     while let Some((before, tail)) = rest.split_once("[[") {
-        text.push_str(before);
-        rest = marker(tail).1;
+        words.push_str(before);
+        rest = split_marker(tail).1;
     }
-    text.push_str(rest);
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
+    words.push_str(rest);
+    words.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+fn markers(prompt: &str) -> impl Iterator<Item = &str> {
+    let mut rest = prompt;
+    std::iter::from_fn(move || {
+        let (marker, after) = split_marker(rest.split_once("[[")?.1);
+        rest = after;
+        Some(marker)
+    })
 }
 
 /// Splits a marker from what follows. The JSON of a tool call may hold brackets itself.
-fn marker(tail: &str) -> (&str, &str) {
+fn split_marker(tail: &str) -> (&str, &str) {
     let from = if tail.starts_with("tool:") {
         json_end(tail)
     } else {
@@ -115,131 +177,57 @@ fn json_end(tail: &str) -> usize {
     }
 }
 
-fn apply(script: &mut Script, marker: &str) -> bool {
-    let (name, value) = marker.split_once(':').unwrap_or((marker, ""));
-    let number = || value.parse().unwrap_or_default();
-    match name {
-        "tokens" => script.body = Body::Tokens(number()),
-        "markdown" => script.body = Body::Markdown(number()),
-        "paragraph" => script.body = Body::Paragraph(number()),
-        "say" => script.body = Body::Say(value.to_owned()),
-        "endless" => script.body = Body::Endless,
-        "reasoning" => script.reasoning = number(),
-        "rate" => script.rate = value.parse().ok().filter(|rate| *rate > 0),
-        "error" => script.error = fault(value, u32::MAX),
-        "cut" => script.cut = fault(value, 1),
-        "tool" => {
-            let (tool, json) = value.split_once(' ').unwrap_or((value, "{}"));
-            let arguments = serde_json::from_str(json).unwrap_or(Value::Null);
-            script.tools.push(ToolCall {
-                name: tool.to_owned(),
-                arguments,
-            });
-        }
-        _ => return false,
-    }
-    true
-}
-
-fn fault(value: &str, times: u32) -> Option<Fault> {
-    let (value, times) = match value.split_once('x') {
-        Some((value, count)) => (value, count.parse().ok()?),
-        None => (value, times),
-    };
-    Some(Fault {
-        value: value.parse().ok()?,
-        times,
-    })
-}
+/// Tokens a second of the demo: quick, but one can watch it.
+const DEMO_RATE: u32 = 70;
 
 /// The demo understands a few plain words.
 fn guess(prompt: &str) -> Script {
-    let prompt = prompt.to_lowercase();
-    let has = |words: &[&str]| words.iter().any(|word| prompt.contains(word));
-    let tool = |name: &str, arguments: Value| ToolCall {
-        name: name.to_owned(),
-        arguments,
+    let lower = prompt.to_lowercase();
+    let has = |words: &[&str]| words.iter().any(|word| lower.contains(word));
+    let call = |tool: &str, input: Value| Item::Call {
+        tool: tool.to_owned(),
+        input,
     };
-    let mut script = Script {
-        rate: Some(70),
-        ..Script::default()
-    };
+    let mut items = Vec::new();
     if has(&["plan", "todo"]) {
-        let todo =
-            |content, status| serde_json::json!({"content": content, "status": status, "priority": "medium"});
+        let todo = |content, status| json!({"content": content, "status": status, "priority": "medium"});
         let todos = [
             todo("Read the code", "completed"),
             todo("Change it", "in_progress"),
             todo("Run the tests", "pending"),
         ];
-        script
-            .tools
-            .push(tool("todowrite", serde_json::json!({ "todos": todos })));
+        items.push(call("todowrite", json!({ "todos": todos })));
     }
-    if has(&["file", "list", "look", "what is here"]) {
-        let arguments = serde_json::json!({"command": "ls -la", "description": "Lists the folder"});
-        script.tools.push(tool("bash", arguments));
-    }
-    if has(&["write", "note", "create"]) {
-        let content = "# Notes\n\nWritten by the scripted model.\n";
-        script.tools.push(tool(
-            "write",
-            serde_json::json!({"filePath": "NOTES.md", "content": content}),
+    if has(&["file", "list", "look"]) {
+        items.push(Item::Say("I'll look at what is here first.".to_owned()));
+        items.push(call(
+            "bash",
+            json!({"command": "ls -la", "description": "Lists the folder"}),
         ));
     }
+    if has(&["write", "note"]) {
+        let content = "# Notes\n\nWritten by the scripted model.\n";
+        items.push(call("write", json!({"filePath": "NOTES.md", "content": content})));
+    }
     if has(&["ask", "question"]) {
-        let option = |label, description| serde_json::json!({"label": label, "description": description});
-        script.tools.push(tool(
+        let option = |label, description| json!({"label": label, "description": description});
+        items.push(call(
             "question",
-            serde_json::json!({"questions": [{
+            json!({"questions": [{
                 "question": "Which colour shall the button have?", "header": "Colour",
                 "options": [option("Indigo", "Like the rest"), option("Green", "It means go")],
             }]}),
         ));
     }
-    if has(&["long", "lot", "everything"]) {
-        script.body = Body::Markdown(1500);
-    }
-    script
-}
-
-#[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::*;
-
-    #[test]
-    fn a_prompt_says_what_is_answered() {
-        let script = parse(
-            "Run it [[tool:bash {\"command\":\"echo ]] [[x\"}]] then [[tokens:15]] [[rate:300]] [[cut:4x2]]",
-        );
-
-        let expected = Script {
-            tools: vec![ToolCall {
-                name: "bash".to_owned(),
-                arguments: json!({"command": "echo ]] [[x"}),
-            }],
-            body: Body::Tokens(15),
-            rate: Some(300),
-            cut: Some(Fault { value: 4, times: 2 }),
-            ..Script::default()
-        };
-        assert_eq!(script, expected);
-    }
-
-    #[test]
-    fn a_title_is_made_of_what_is_left() {
-        assert_eq!(
-            plain("Fix [[tokens:3]] the\n login [[tool:bash {\"a\":\"]]\"}]] test"),
-            "Fix the login test"
-        );
-    }
-
-    #[test]
-    fn brackets_that_are_no_marker_are_harmless() {
-        assert_eq!(parse("a[[0]] = 1"), guess("a[[0]] = 1"));
-        assert_eq!(parse("[[tool:bash {broken]]").tools.len(), 1);
-        assert_eq!(parse("[["), guess("[["));
+    let closing = match (items.is_empty(), has(&["long", "lot"])) {
+        (_, true) => text::markdown(1500),
+        (true, false) => text::demo(&beside_markers(prompt)),
+        (false, false) => "That is done. What next?".to_owned(),
+    };
+    items.push(Item::Say(closing));
+    Script {
+        items,
+        rate: DEMO_RATE,
+        ..Script::default()
     }
 }

@@ -2,30 +2,40 @@
 
 use std::fmt::Write as _;
 
-const WORDS: [&str; 24] = [
-    "the", "river", "bends", "slowly", "under", "old", "stone", "bridges", "while", "lamps", "along", "both",
-    "banks", "come", "on", "one", "after", "another", "and", "nobody", "hurries", "home", "before", "nine",
-];
+use super::script::beside_markers;
 
-/// `count` plain words with blanks between them.
+/// `count` plain words with blanks between them: `word0 word1 …`.
 pub fn words(count: usize) -> String {
-    let words: Vec<_> = WORDS.iter().cycle().take(count).copied().collect();
-    words.join(" ")
+    (0..count)
+        .map(|number| format!("word{number}"))
+        .collect::<Vec<_>>()
+        .join(" ")
+}
+
+/// A name for a conversation: the first words beside the markers.
+pub fn title(prompt: &str) -> String {
+    let words = beside_markers(prompt);
+    let title = words.split(' ').take(6).collect::<Vec<_>>().join(" ");
+    if title.is_empty() {
+        "Scripted conversation".to_owned()
+    } else {
+        title
+    }
 }
 
 /// One paragraph of exactly `bytes` bytes (ASCII).
 pub fn paragraph(bytes: usize) -> String {
-    let mut text = words(bytes / 4 + 1);
+    let mut text = words(bytes / 5 + 2);
     text.truncate(bytes);
     text
 }
 
-/// Markdown of at least `tokens` tokens, ending at the end of a block: headings, prose with inline marks, lists, a
+/// Markdown of at least `count` tokens, ending at the end of a block: headings, prose with inline marks, lists, a
 /// table, quotes and code in several languages.
-pub fn markdown(tokens: usize) -> String {
+pub fn markdown(count: usize) -> String {
     let mut text = String::new();
     let mut section = 0;
-    while pieces(&text).count() < tokens {
+    while pieces(&text).count() < count {
         section += 1;
         push_section(&mut text, section);
     }
@@ -94,7 +104,11 @@ pub fn demo(prompt: &str) -> String {
 }
 
 /// Cuts a text into what a model would send one by one: a word with the blank before it, at most eight characters.
-pub fn pieces(text: &str) -> impl Iterator<Item = &str> {
+pub fn tokens(text: &str) -> Vec<&str> {
+    pieces(text).collect()
+}
+
+fn pieces(text: &str) -> impl Iterator<Item = &str> {
     let mut rest = text;
     std::iter::from_fn(move || {
         let end = rest
@@ -106,29 +120,4 @@ pub fn pieces(text: &str) -> impl Iterator<Item = &str> {
         rest = tail;
         (!piece.is_empty()).then_some(piece)
     })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn texts_have_the_size_that_was_asked_for() {
-        assert_eq!(words(50).split(' ').count(), 50);
-        assert_eq!(paragraph(20_000).len(), 20_000);
-        let tokens = pieces(&markdown(2000)).count();
-        assert!((2000..2200).contains(&tokens), "{tokens}");
-    }
-
-    #[test]
-    fn pieces_make_up_the_text() {
-        for text in [
-            markdown(300),
-            demo("ä ö ü 漢字漢字漢字漢字漢字"),
-            String::new(),
-            " a".to_owned(),
-        ] {
-            assert_eq!(pieces(&text).collect::<String>(), text);
-        }
-    }
 }
