@@ -33,7 +33,7 @@ fn run() -> anyhow::Result<()> {
             "{{ OPENCODE_CONFIG_CONTENT = '{}' }}",
             fakes::provider_config(url)
         )),
-        _ => bail!("usage: fake-model [--port N | --config ADDRESS] | fake-model --config URL"),
+        _ => bail!("usage: fake-model [--port N] | fake-model --config URL"),
     }
 }
 

@@ -1,0 +1,41 @@
+# shellcheck shell=bash
+# Where things are kept, and how the script speaks.
+
+if [[ -n ${NEXUS_DEV_CACHE-} ]]; then
+  cache=$NEXUS_DEV_CACHE
+elif ((EUID == 0)); then
+  # Root's home is closed to the ordinary user the tests run as.
+  cache=/var/cache/opencode-nexus-dev
+else
+  cache=${XDG_CACHE_HOME:-$HOME/.cache}/opencode-nexus-dev
+fi
+mkdir -p "$cache"
+# One target folder for every checkout: a second clone finds its dependencies built.
+target=${CARGO_TARGET_DIR:-$cache/target}
+
+say() { printf '%s\n' "$*" >&2; }
+
+# die STATUS TEXT: 1 failed, 4 the person has to do something.
+die() {
+  say "$2"
+  exit "$1"
+}
+
+need_cargo() {
+  if ! command -v cargo >/dev/null && [[ -x $HOME/.cargo/bin/cargo ]]; then
+    PATH=$HOME/.cargo/bin:$PATH
+  fi
+  command -v cargo >/dev/null \
+    || die 4 'Rust is missing. Install it as https://rustup.rs says, then run this again.'
+  (cd "$root" && cargo --version >/dev/null) \
+    || die 4 "The Rust release of rust-toolchain.toml is missing. Run: rustup toolchain install"
+}
+
+# Two runs at once would build and test in the same folders: the second waits.
+lock_cache() {
+  exec 9>"$cache/lock"
+  flock --nonblock 9 || {
+    say 'Another run uses the same cache; waiting for it.'
+    flock 9
+  }
+}
