@@ -1,0 +1,145 @@
+//! Answers that say no. They name no version, path, user or project, and repeat nothing the request said.
+
+use axum::{
+    body::Body,
+    http::{HeaderMap, HeaderValue, Response, StatusCode, header},
+};
+use serde_json::json;
+use web::html;
+
+use crate::origin;
+
+/// Why a request gets no better answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum No {
+    Malformed,
+    Session,
+    OtherSite,
+    NotFound,
+    NotHere,
+    Method,
+    NotJson,
+    TooLarge,
+    TooMany,
+    Unavailable,
+    TimedOut,
+    Upstream(StatusCode),
+    Internal,
+}
+
+impl No {
+    fn parts(self) -> (StatusCode, &'static str, &'static str) {
+        match self {
+            Self::Malformed => (
+                StatusCode::BAD_REQUEST,
+                "bad_request",
+                "The request is malformed.",
+            ),
+            Self::Session => (StatusCode::UNAUTHORIZED, "no_session", "Log in first."),
+            Self::OtherSite => (
+                StatusCode::FORBIDDEN,
+                "other_site",
+                "The request does not come from a page of this program.",
+            ),
+            Self::NotFound => (
+                StatusCode::NOT_FOUND,
+                "not_found",
+                "There is nothing at this address.",
+            ),
+            Self::NotHere => (
+                StatusCode::FORBIDDEN,
+                "not_here",
+                "This can only be done at the machine itself.",
+            ),
+            Self::Method => (
+                StatusCode::METHOD_NOT_ALLOWED,
+                "method",
+                "This address does not take that method.",
+            ),
+            Self::NotJson => (
+                StatusCode::UNSUPPORTED_MEDIA_TYPE,
+                "not_json",
+                "The body has to be application/json.",
+            ),
+            Self::TooLarge => (
+                StatusCode::PAYLOAD_TOO_LARGE,
+                "too_large",
+                "The request is larger than allowed.",
+            ),
+            Self::TooMany => (
+                StatusCode::TOO_MANY_REQUESTS,
+                "too_many",
+                "Too many streams are open: close a page first.",
+            ),
+            Self::Unavailable => (
+                StatusCode::BAD_GATEWAY,
+                "server_down",
+                "The server is not running right now. Try again in a moment.",
+            ),
+            Self::TimedOut => (
+                StatusCode::GATEWAY_TIMEOUT,
+                "server_slow",
+                "The server did not answer in time. Try again.",
+            ),
+            Self::Upstream(status) => (status, "refused", "The server refused the request."),
+            Self::Internal => (
+                StatusCode::INTERNAL_SERVER_ERROR,
+                "internal",
+                "Something went wrong here. The log says what.",
+            ),
+        }
+    }
+
+    /// For scripts: `{"error":{"code","message","id"}}`. The id is also in the log where there is more to say.
+    pub(crate) fn json(self) -> Response<Body> {
+        let (status, code, message) = self.parts();
+        let id = crate::token::short_id();
+        tracing::debug!(id, status = status.as_u16(), code, "a request was refused");
+        let body = json!({"error": {"code": code, "message": message, "id": id}}).to_string();
+        typed(status, "application/json", body)
+    }
+
+    /// For whoever asked: a page for a person going somewhere, JSON for everything else.
+    pub(crate) fn answer(self, headers: &HeaderMap) -> Response<Body> {
+        if !origin::is_navigation(headers) {
+            return self.json();
+        }
+        let (status, _, message) = self.parts();
+        let page = web::bare(
+            status.canonical_reason().unwrap_or("Sorry"),
+            html! {
+                h1 { (status.canonical_reason().unwrap_or("Sorry")) }
+                p { (message) }
+                p { a href="/" { "Go to the start page" } }
+            },
+        );
+        page_with(status, page)
+    }
+}
+
+pub(crate) fn page_with(status: StatusCode, page: web::Markup) -> Response<Body> {
+    typed(status, "text/html; charset=utf-8", page.into_string())
+}
+
+pub(crate) fn typed(status: StatusCode, kind: &'static str, body: impl Into<Body>) -> Response<Body> {
+    let mut response = Response::new(body.into());
+    *response.status_mut() = status;
+    response
+        .headers_mut()
+        .insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
+    response
+}
+
+pub(crate) fn bare(status: StatusCode) -> Response<Body> {
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = status;
+    response
+}
+
+/// 303: the browser fetches `path` next. A path that is no header value leads to the start page.
+pub(crate) fn see(path: &str) -> Response<Body> {
+    let mut response = bare(StatusCode::SEE_OTHER);
+    let place = HeaderValue::from_str(path).unwrap_or(HeaderValue::from_static("/"));
+    response.headers_mut().insert(header::LOCATION, place);
+    response
+}

@@ -1,0 +1,157 @@
+//! What the rest of the agent may ask of the gateway.
+
+use std::{sync::Arc, time::SystemTime};
+
+use kit::{Caller, Listener, Secret};
+use store::StoreError;
+use tokio::{sync::watch, time::Instant};
+
+use crate::{
+    credential::{self, SetError},
+    keys::Keys,
+    session::{Kind, Session},
+    ticket::{Purpose, Ticket},
+};
+
+/// A handle for the tray, the command line and the first-run page. Cheap to clone.
+///
+/// Whoever holds one is the person at the machine: it hands out tickets and sets passwords without asking for one.
+#[derive(Clone)]
+pub struct Door(pub(crate) Arc<Keys>);
+
+/// A session as lists show it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SessionView {
+    /// E.g. `"9f3a6c01"`.
+    pub id: String,
+    /// How it began.
+    pub kind: Kind,
+    /// Where it is valid.
+    pub listener: Listener,
+    /// E.g. `"Firefox on Linux"`.
+    pub device: String,
+    /// When it began.
+    pub created: SystemTime,
+    /// When it was used last.
+    pub used: SystemTime,
+}
+
+impl SessionView {
+    pub(crate) fn of(session: &Session) -> Self {
+        Self {
+            id: session.id.clone(),
+            kind: session.kind,
+            listener: session.listener,
+            device: session.device.clone(),
+            created: session.created,
+            used: session.used(),
+        }
+    }
+}
+
+impl Door {
+    /// Where the local listener answers, e.g. `http://127.0.0.1:41234`; `None` while it does not.
+    pub fn local_url(&self) -> watch::Receiver<Option<String>> {
+        self.0.local_url.subscribe()
+    }
+
+    /// Makes a single-use ticket that leads to `path`, e.g. `/chat`. Lives for a minute, a set-up ticket for ten.
+    pub fn ticket(&self, purpose: Purpose, path: &str) -> Ticket {
+        self.0.tickets.issue(purpose, path, Instant::now())
+    }
+
+    /// Whether a password is set. Reads one small file.
+    pub fn has_password(&self) -> bool {
+        self.0.credential.is_set()
+    }
+
+    /// A passphrase worth using.
+    pub fn suggest(&self) -> Secret {
+        credential::passphrase()
+    }
+
+    /// Sets the password and ends all sessions. Needs no current one: whoever holds a `Door` owns the file.
+    ///
+    /// # Errors
+    /// [`SetError`]: too easy to guess, or not saved.
+    pub async fn set_password(&self, password: Secret) -> Result<(), SetError> {
+        self.0.set_password(password, None).await
+    }
+
+    /// Sets the first password from a page. Only for a session that began with a ticket at this machine, and only
+    /// while there is none: whoever comes first from elsewhere must not become the owner.
+    ///
+    /// # Errors
+    /// A sentence for the person.
+    pub async fn set_first_password(&self, caller: &Caller, password: Secret) -> Result<(), String> {
+        if self.has_password() {
+            return Err("A password is set already. Change it on the page of the devices.".to_owned());
+        }
+        if !self.may_set_first_password(caller) {
+            return Err(
+                "The first password is set at the machine itself: run `nexus open` there.".to_owned(),
+            );
+        }
+        let setting = self.0.set_password(password, Some(&caller.session)).await;
+        setting.map_err(|error| error.to_string())
+    }
+
+    pub(crate) fn may_set_first_password(&self, caller: &Caller) -> bool {
+        let began_with_ticket = |session: Arc<Session>| match session.kind {
+            Kind::Link | Kind::Window => true,
+            Kind::Login | Kind::Script => false,
+        };
+        caller.listener == Listener::Local
+            && self
+                .0
+                .sessions
+                .get(&caller.session)
+                .is_some_and(began_with_ticket)
+    }
+
+    /// Every session, the most recently used first.
+    pub fn sessions(&self) -> Vec<SessionView> {
+        self.0
+            .sessions
+            .list()
+            .iter()
+            .map(|session| SessionView::of(session))
+            .collect()
+    }
+
+    /// How many streams (open pages, event streams) there are.
+    pub fn streams(&self) -> usize {
+        *self.0.streams.borrow()
+    }
+
+    /// Ends one session and its streams; tells whether there was one.
+    ///
+    /// # Errors
+    /// When the database could not forget it: it is over, but would be back after a restart.
+    pub async fn revoke(&self, id: &str) -> Result<bool, StoreError> {
+        let count = self.0.sessions.end(|session| session.id == id).await?;
+        tracing::info!(target: "audit", event = "revoke", session = id, count, "a session was revoked");
+        Ok(count > 0)
+    }
+
+    /// Ends every session; tells how many there were.
+    ///
+    /// # Errors
+    /// As [`revoke`](Self::revoke).
+    pub async fn revoke_all(&self) -> Result<usize, StoreError> {
+        let count = self.0.sessions.end(|_| true).await?;
+        tracing::info!(target: "audit", event = "revoke_all", count, "all sessions were revoked");
+        Ok(count)
+    }
+
+    /// Makes a token for a script called `name`, for `Authorization: Bearer …` on `/api` of the local listener. Valid
+    /// until revoked.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn script_token(&self, name: &str) -> Result<Secret, StoreError> {
+        let (session, token) = self.0.sessions.begin(Kind::Script, Listener::Local, name).await?;
+        tracing::info!(target: "audit", event = "script_token", session = session.id, "a token for a script was made");
+        Ok(token)
+    }
+}

@@ -1,0 +1,116 @@
+//! Entering with a ticket.
+//!
+//! A link is shown to whoever follows it as a page with one button, and only the button uses the ticket up: programs
+//! that preview links burn nothing. The program's own window sends its ticket in a header and enters at once.
+
+use std::sync::Arc;
+
+use axum::{
+    body::Body,
+    extract::State,
+    http::{HeaderMap, Request, Response, StatusCode, header},
+};
+use kit::Listener;
+use tokio::time::Instant;
+use web::html;
+
+use crate::{
+    answer::{self, No},
+    device,
+    form::Form,
+    front::Visit,
+    keys::Keys,
+    login::with_cookie,
+    session::Kind,
+    ticket::{Entry, Purpose},
+};
+
+/// `GET /enter?ticket=…`, or with `Authorization: Ticket …`.
+pub(crate) async fn show(
+    State(keys): State<Arc<Keys>>,
+    visit: Visit,
+    request: Request<Body>,
+) -> Response<Body> {
+    if visit.listener != Listener::Local {
+        return No::NotFound.answer(request.headers());
+    }
+    if let Some(given) = request.headers().get(header::AUTHORIZATION) {
+        let secret = given
+            .to_str()
+            .ok()
+            .and_then(|given| given.strip_prefix("Ticket "));
+        return consume(&keys, &visit, request.headers(), secret.unwrap_or_default()).await;
+    }
+    let query = request.uri().query().unwrap_or_default();
+    let ticket = url::form_urlencoded::parse(query.as_bytes()).find(|(name, _)| name == "ticket");
+    let ticket = ticket.map(|(_, secret)| secret.into_owned()).unwrap_or_default();
+    let page = web::bare(
+        "Enter",
+        html! {
+            h1 { "Enter OpenCode Nexus" }
+            p { "This link works once, in this browser, and only for a short time." }
+            form method="post" action="/enter" {
+                input type="hidden" name="ticket" value=(ticket);
+                button.button.primary type="submit" autofocus { "Enter" }
+            }
+        },
+    );
+    answer::page_with(StatusCode::OK, page)
+}
+
+/// `POST /enter` with `ticket`.
+pub(crate) async fn submit(
+    State(keys): State<Arc<Keys>>,
+    visit: Visit,
+    request: Request<Body>,
+) -> Response<Body> {
+    if visit.listener != Listener::Local {
+        return No::NotFound.answer(request.headers());
+    }
+    let headers = request.headers().clone();
+    match Form::read(request).await {
+        Ok(form) => consume(&keys, &visit, &headers, form.text("ticket").expose()).await,
+        Err(refusal) => refusal,
+    }
+}
+
+async fn consume(keys: &Arc<Keys>, visit: &Visit, headers: &HeaderMap, secret: &str) -> Response<Body> {
+    let entry = keys.tickets.consume(secret, Instant::now());
+    let result = if entry.is_some() { "right" } else { "wrong" };
+    tracing::info!(target: "audit", event = "ticket", listener = visit.listener.as_str(), source = %visit.address, result, "a ticket was presented");
+    let Some(Entry { purpose, path }) = entry else {
+        return expired();
+    };
+    let current = keys.cookie(visit.listener).find(headers);
+    if let Some(session) = current.and_then(|token| keys.sessions.find(token, visit.listener)) {
+        // Who is in already stays in the same session: another window must not end the first one's.
+        keys.sessions.proved(&session);
+        return answer::see(&path);
+    }
+    let (kind, device) = match purpose {
+        Purpose::Window => (Kind::Window, "Window on this machine".to_owned()),
+        Purpose::Link | Purpose::SetUp => (Kind::Link, device::name(headers)),
+    };
+    match keys.sessions.begin(kind, visit.listener, &device).await {
+        Ok((_, token)) => with_cookie(
+            answer::see(&path),
+            &keys.cookie(visit.listener).set(token.expose()),
+        ),
+        Err(error) => {
+            tracing::warn!(%error, "a session could not be saved");
+            No::Internal.answer(headers)
+        }
+    }
+}
+
+fn expired() -> Response<Body> {
+    let page = web::bare(
+        "Link expired",
+        html! {
+            h1 { "This link does not work any more" }
+            p { "It was used already, or it is too old. At the machine, " code { "nexus open --print-url" } " makes a new one." }
+            p { a href="/login" { "Log in with the password" } }
+        },
+    );
+    answer::page_with(StatusCode::UNAUTHORIZED, page)
+}

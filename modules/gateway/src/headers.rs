@@ -1,0 +1,85 @@
+//! Headers that stand on every answer.
+
+use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
+use kit::Listener;
+
+/// What a page may load and do: everything of it is ours, comes from here, and no text becomes script. A page that
+/// shows a model's words and leads to a shell must not allow more.
+pub const PAGE_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; \
+font-src 'self'; connect-src 'self'; form-action 'self'; base-uri 'none'; object-src 'none'; frame-ancestors 'none'; \
+manifest-src 'self'; worker-src 'self'; require-trusted-types-for 'script'; trusted-types nexus";
+
+/// For answers that are no pages: should one ever be shown as one, it can do nothing at all.
+pub const FOREIGN_POLICY: &str = "default-src 'none'; frame-ancestors 'none'; sandbox";
+
+const PERMISSIONS: &str = "accelerometer=(), autoplay=(), bluetooth=(), camera=(), display-capture=(), geolocation=(), \
+gyroscope=(), hid=(), magnetometer=(), microphone=(), midi=(), payment=(), serial=(), usb=(), xr-spatial-tracking=()";
+
+/// One year. Only where the way here is TLS; over plain HTTP browsers ignore it.
+const STRICT_TRANSPORT: &str = "max-age=31536000";
+
+const JSON: &str = "application/json; charset=utf-8";
+
+/// Puts the security headers on an answer, whatever made it. `Cache-Control` is kept where it was set.
+pub fn harden(headers: &mut HeaderMap, listener: Listener) {
+    let is = |headers: &HeaderMap, kind: &[u8]| {
+        headers
+            .get(header::CONTENT_TYPE)
+            .is_some_and(|given| given.as_bytes().starts_with(kind))
+    };
+    let policy = if is(headers, b"text/html") {
+        PAGE_POLICY
+    } else {
+        FOREIGN_POLICY
+    };
+    if is(headers, b"application/json") {
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(JSON));
+    }
+    let mut set = |name: HeaderName, value: &'static str| {
+        headers.insert(name, HeaderValue::from_static(value));
+    };
+    set(header::CONTENT_SECURITY_POLICY, policy);
+    set(header::X_CONTENT_TYPE_OPTIONS, "nosniff");
+    set(header::REFERRER_POLICY, "same-origin");
+    set(CROSS_ORIGIN_OPENER_POLICY, "same-origin");
+    set(CROSS_ORIGIN_RESOURCE_POLICY, "same-origin");
+    set(PERMISSIONS_POLICY, PERMISSIONS);
+    if listener == Listener::Tunnel {
+        set(header::STRICT_TRANSPORT_SECURITY, STRICT_TRANSPORT);
+    }
+    headers
+        .entry(header::CACHE_CONTROL)
+        .or_insert(HeaderValue::from_static("no-store"));
+}
+
+const CROSS_ORIGIN_OPENER_POLICY: HeaderName = HeaderName::from_static("cross-origin-opener-policy");
+const CROSS_ORIGIN_RESOURCE_POLICY: HeaderName = HeaderName::from_static("cross-origin-resource-policy");
+const PERMISSIONS_POLICY: HeaderName = HeaderName::from_static("permissions-policy");
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_page_gets_the_page_policy_and_json_says_its_encoding() {
+        let mut page = HeaderMap::new();
+        page.insert(
+            header::CONTENT_TYPE,
+            HeaderValue::from_static("text/html; charset=utf-8"),
+        );
+        let mut json = HeaderMap::new();
+        json.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        json.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+
+        harden(&mut page, Listener::Tunnel);
+        harden(&mut json, Listener::Local);
+
+        assert_eq!(page["content-security-policy"], PAGE_POLICY);
+        assert_eq!(page["cache-control"], "no-store");
+        assert_eq!(page["strict-transport-security"], "max-age=31536000");
+        assert_eq!(json["content-security-policy"], FOREIGN_POLICY);
+        assert_eq!(json["content-type"], "application/json; charset=utf-8");
+        assert_eq!(json["cache-control"], "no-cache");
+        assert!(!json.contains_key("strict-transport-security"));
+    }
+}

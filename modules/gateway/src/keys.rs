@@ -1,0 +1,205 @@
+//! Everything that decides who enters, in one place.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering},
+};
+
+use kit::{Dirs, Listener, Notice, NoticeKind, NoticeSender};
+use store::{Store, StoreError, rusqlite::OptionalExtension};
+use tokio::sync::watch;
+
+use crate::{
+    clock::Clock,
+    cookie::CookieName,
+    credential::Credential,
+    hashing::{Busy, Hashing},
+    session::{Session, Sessions},
+    throttle::Throttle,
+    ticket::Tickets,
+    token,
+};
+
+/// Streams (sockets, event streams) of one session.
+pub(crate) const SESSION_STREAMS_MAX: usize = 16;
+
+/// Streams in all.
+pub(crate) const STREAMS_MAX: usize = 200;
+
+const STEPS: &[&str] =
+    &["CREATE TABLE gateway_fact (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID"];
+
+pub(crate) struct Keys {
+    pub(crate) store: Store,
+    pub(crate) clock: Arc<Clock>,
+    pub(crate) credential: Credential,
+    pub(crate) sessions: Sessions,
+    pub(crate) tickets: Tickets,
+    pub(crate) throttle: Throttle,
+    pub(crate) hashing: Hashing,
+    pub(crate) notices: NoticeSender,
+    pub(crate) local_url: watch::Sender<Option<String>>,
+    pub(crate) streams: watch::Sender<usize>,
+    cookies: [CookieName; 2],
+}
+
+impl Keys {
+    /// Reads what the database remembers. Blocks.
+    pub(crate) fn open(
+        store: Store,
+        dirs: &Dirs,
+        notices: NoticeSender,
+        clock: Arc<Clock>,
+    ) -> Result<Self, StoreError> {
+        store.migrate("gateway", STEPS)?;
+        let installation = match fact(&store, "installation")? {
+            Some(known) => known,
+            None => {
+                let fresh = token::short_id();
+                remember_blocking(&store, "installation", &fresh)?;
+                fresh
+            }
+        };
+        Ok(Self {
+            credential: Credential::at(&dirs.config),
+            sessions: Sessions::open(store.clone(), Arc::clone(&clock))?,
+            tickets: Tickets::default(),
+            throttle: Throttle::open(store.clone(), Arc::clone(&clock))?,
+            hashing: Hashing::default(),
+            notices,
+            local_url: watch::Sender::new(None),
+            streams: watch::Sender::new(0),
+            cookies: [Listener::Local, Listener::Tunnel]
+                .map(|listener| CookieName::new(listener, &installation)),
+            store,
+            clock,
+        })
+    }
+
+    pub(crate) fn cookie(&self, listener: Listener) -> &CookieName {
+        match listener {
+            Listener::Local => &self.cookies[0],
+            Listener::Tunnel => &self.cookies[1],
+        }
+    }
+
+    /// Whether a password is the one that is set, when its turn has come.
+    pub(crate) async fn verify(
+        self: &Arc<Self>,
+        listener: Listener,
+        password: kit::Secret,
+    ) -> Result<bool, Busy> {
+        let credential = self.credential.clone();
+        self.hashing
+            .run(listener, move || credential.verify(password.expose()))
+            .await
+    }
+
+    /// Sets a password and ends every session but `kept`, with its streams. The error is a sentence for the person.
+    pub(crate) async fn set_password(
+        self: &Arc<Self>,
+        password: kit::Secret,
+        kept: Option<&str>,
+    ) -> Result<(), crate::credential::SetError> {
+        let credential = self.credential.clone();
+        // A person at the machine, or with a session that was proved a moment ago: no queue to wait in.
+        let setting = tokio::task::spawn_blocking(move || credential.set(password.expose()));
+        setting.await.unwrap_or_else(|panicked| {
+            Err(crate::credential::SetError::NotSaved {
+                path: "credential".into(),
+                source: std::io::Error::other(panicked),
+            })
+        })?;
+        if let Err(error) = self
+            .sessions
+            .end(|session| Some(session.id.as_str()) != kept)
+            .await
+        {
+            tracing::warn!(%error, "ended sessions could not be removed from the database");
+        }
+        tracing::info!(target: "audit", event = "password_set", kept, "the password was set");
+        self.notices.send(Notice {
+            kind: NoticeKind::Login,
+            key: "password".to_owned(),
+            title: "The password was changed".to_owned(),
+            body: "All other sessions have ended and log in again with the new one. If this was not you, set a new \
+                   password at the machine with `nexus password set`."
+                .to_owned(),
+            page: "/devices".to_owned(),
+        });
+        Ok(())
+    }
+
+    /// A place for one more stream of `session`, given back when dropped; `None` when there are too many.
+    pub(crate) fn stream(self: &Arc<Self>, session: &Arc<Session>) -> Option<StreamPlace> {
+        let more = |count: usize| (count < SESSION_STREAMS_MAX).then_some(count + 1);
+        session
+            .streams
+            .fetch_update(Ordering::AcqRel, Ordering::Acquire, more)
+            .ok()?;
+        let is_admitted = self.streams.send_if_modified(|count| {
+            let is_free = *count < STREAMS_MAX;
+            *count += usize::from(is_free);
+            is_free
+        });
+        if is_admitted {
+            return Some(StreamPlace {
+                keys: Arc::clone(self),
+                session: Arc::clone(session),
+            });
+        }
+        leave(&session.streams);
+        None
+    }
+}
+
+/// See [`Keys::stream`].
+pub(crate) struct StreamPlace {
+    keys: Arc<Keys>,
+    pub(crate) session: Arc<Session>,
+}
+
+impl Drop for StreamPlace {
+    fn drop(&mut self) {
+        leave(&self.session.streams);
+        self.keys
+            .streams
+            .send_modify(|count| *count = count.saturating_sub(1));
+    }
+}
+
+fn leave(count: &AtomicUsize) {
+    count.fetch_sub(1, Ordering::AcqRel);
+}
+
+/// A remembered word, e.g. the port.
+pub(crate) fn fact(store: &Store, name: &'static str) -> Result<Option<String>, StoreError> {
+    store.read_blocking(|db| {
+        db.query_row("SELECT value FROM gateway_fact WHERE name = ?1", [name], |row| {
+            row.get(0)
+        })
+        .optional()
+    })
+}
+
+fn remember_blocking(store: &Store, name: &'static str, value: &str) -> Result<(), StoreError> {
+    store.write_blocking(|db| {
+        db.execute(
+            "INSERT OR REPLACE INTO gateway_fact (name, value) VALUES (?1, ?2)",
+            [name, value],
+        )
+    })?;
+    Ok(())
+}
+
+/// Remembers a word across restarts.
+pub(crate) async fn remember(store: &Store, name: &'static str, value: String) -> Result<(), StoreError> {
+    let writing = move |db: &store::rusqlite::Transaction<'_>| {
+        db.execute(
+            "INSERT OR REPLACE INTO gateway_fact (name, value) VALUES (?1, ?2)",
+            [name, &value],
+        )
+    };
+    store.write(writing).await?;
+    Ok(())
+}

@@ -1,0 +1,137 @@
+//! Takes connections and gives each its own task.
+
+mod port;
+
+use std::{io, net::SocketAddr, sync::Arc, time::Duration};
+
+use hyper::{server::conn::http1, service::service_fn};
+use hyper_util::rt::TokioIo;
+use kit::{CancellationToken, Listener};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    sync::watch,
+    task::JoinSet,
+    time::{sleep, timeout},
+};
+
+use crate::{
+    front::{Front, Visit},
+    host::Hosts,
+    wire::{Talk, Wire},
+};
+pub(crate) use port::{BindError, bind};
+
+/// Connections of the local listener.
+const CONNECTIONS_MAX: usize = 512;
+
+/// After the system had no descriptor or memory for a connection.
+const PAUSE_FIRST: Duration = Duration::from_millis(100);
+const PAUSE_MAX: Duration = Duration::from_secs(1);
+
+/// What requests under way get when the listener ends.
+const DRAIN_MAX: Duration = Duration::from_secs(2);
+
+/// hyper's buffer per connection: a head always fits.
+const BUFFER_BYTES_MAX: usize = 64 * 1024;
+
+/// Serves until `stop`; then finishes what is under way and returns with nothing left running.
+pub(crate) async fn serve(
+    socket: TcpListener,
+    listener: Listener,
+    hosts: watch::Receiver<Arc<Hosts>>,
+    front: Arc<Front>,
+    stop: CancellationToken,
+) {
+    let mut connections = JoinSet::new();
+    let mut pause = PAUSE_FIRST;
+    loop {
+        // Finished ones leave their place.
+        while connections.try_join_next().is_some() {}
+        if connections.len() >= CONNECTIONS_MAX {
+            tokio::select! {
+                () = stop.cancelled() => break,
+                _ = connections.join_next() => continue,
+            }
+        }
+        let accepted = tokio::select! {
+            () = stop.cancelled() => break,
+            accepted = socket.accept() => accepted,
+        };
+        match accepted {
+            Ok((stream, peer)) => {
+                pause = PAUSE_FIRST;
+                let hosts = Arc::clone(&hosts.borrow());
+                connections.spawn(converse(
+                    stream,
+                    peer,
+                    listener,
+                    hosts,
+                    Arc::clone(&front),
+                    stop.clone(),
+                ));
+            }
+            Err(error) if is_the_peers(&error) => {}
+            Err(error) => {
+                tracing::warn!(%error, pause_ms = pause.as_millis(), "no connection could be taken; trying again");
+                sleep(pause).await;
+                pause = (pause * 2).min(PAUSE_MAX);
+            }
+        }
+    }
+    drop(socket);
+    let drained = timeout(DRAIN_MAX, async {
+        while connections.join_next().await.is_some() {}
+    })
+    .await;
+    if drained.is_err() {
+        connections.shutdown().await;
+    }
+}
+
+fn is_the_peers(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset | io::ErrorKind::ConnectionRefused
+    )
+}
+
+async fn converse(
+    stream: TcpStream,
+    peer: SocketAddr,
+    listener: Listener,
+    hosts: Arc<Hosts>,
+    front: Arc<Front>,
+    stop: CancellationToken,
+) {
+    if let Err(error) = stream.set_nodelay(true) {
+        tracing::debug!(%error, "a connection went away at once");
+        return;
+    }
+    let talk = Arc::new(Talk::default());
+    let wire = Wire::new(stream, Arc::clone(&talk));
+    let service = service_fn(|request| {
+        let visit = Visit {
+            listener,
+            address: peer.ip(),
+            stop: stop.clone(),
+        };
+        let (front, hosts, talk) = (&front, &hosts, &talk);
+        async move { Ok::<_, std::convert::Infallible>(front.answer(visit, hosts, talk, request).await) }
+    });
+    let connection = http1::Builder::new()
+        .keep_alive(true)
+        .max_buf_size(BUFFER_BYTES_MAX)
+        .serve_connection(TokioIo::new(wire), service)
+        .with_upgrades();
+    tokio::pin!(connection);
+    let outcome = tokio::select! {
+        outcome = connection.as_mut() => outcome,
+        () = stop.cancelled() => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    if let Err(error) = outcome {
+        tracing::trace!(%error, "a connection ended early");
+    }
+}

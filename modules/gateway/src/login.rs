@@ -1,0 +1,188 @@
+//! The login page, and what a right password leads to.
+
+use std::{net::IpAddr, sync::Arc};
+
+use axum::{
+    body::Body,
+    extract::State,
+    http::{HeaderMap, HeaderValue, Request, Response, StatusCode, header},
+};
+use kit::{Listener, Notice, NoticeKind};
+use web::{Markup, html};
+
+use crate::{
+    answer::{self, No},
+    device,
+    form::Form,
+    front::Visit,
+    keys::Keys,
+    path,
+    session::{Kind, Session},
+    throttle::{Locked, whole_seconds},
+};
+
+/// After this many seconds a login that found the hashing busy may be tried again.
+const BUSY_RETRY_S: u64 = 5;
+
+/// `GET /login?next=/chat`.
+pub(crate) async fn show(request: Request<Body>) -> Response<Body> {
+    let query = request.uri().query().unwrap_or_default();
+    let next = url::form_urlencoded::parse(query.as_bytes()).find(|(name, _)| name == "next");
+    let next = next.map(|(_, path)| path.into_owned()).unwrap_or_default();
+    answer::page_with(StatusCode::OK, page(&next, None))
+}
+
+/// `POST /login` with `password` and `next`.
+pub(crate) async fn submit(
+    State(keys): State<Arc<Keys>>,
+    visit: Visit,
+    request: Request<Body>,
+) -> Response<Body> {
+    let headers = request.headers().clone();
+    let form = match Form::read(request).await {
+        Ok(form) => form,
+        Err(refusal) => return refusal,
+    };
+    let next = form.text("next").expose().to_owned();
+    match check(&keys, &visit, form.text("password")).await {
+        Verdict::Right => enter(&keys, &visit, &headers, &next).await,
+        Verdict::Wrong => answer::page_with(StatusCode::UNAUTHORIZED, page(&next, Some(WRONG))),
+        Verdict::Later(seconds) => later(&next, seconds),
+        Verdict::Failed => No::Internal.answer(&headers),
+    }
+}
+
+const WRONG: &str = "That is not the password.";
+
+/// What came of a password.
+pub(crate) enum Verdict {
+    Right,
+    Wrong,
+    /// Nothing was checked; try again in so many seconds.
+    Later(u64),
+    Failed,
+}
+
+/// Checks a password, if its source may try. Every attempt leaves one line in the log.
+pub(crate) async fn check(keys: &Arc<Keys>, visit: &Visit, password: kit::Secret) -> Verdict {
+    let (listener, source) = (visit.listener, visit.address);
+    let log = |result: &str| {
+        tracing::info!(target: "audit", event = "login", listener = listener.as_str(), %source, result, "a login was attempted");
+    };
+    let attempt = match keys.throttle.admit(listener, source).await {
+        Ok(Ok(attempt)) => attempt,
+        Ok(Err(Locked(left))) => {
+            log("locked");
+            return Verdict::Later(whole_seconds(left));
+        }
+        Err(error) => {
+            tracing::warn!(%error, "a login could not be counted and was refused");
+            return Verdict::Failed;
+        }
+    };
+    let outcome = keys.verify(listener, password).await;
+    let (verdict, settled) = match outcome {
+        Ok(true) => (Verdict::Right, keys.throttle.right(attempt).await),
+        Ok(false) => (Verdict::Wrong, Ok(())),
+        Err(_busy) => (Verdict::Later(BUSY_RETRY_S), keys.throttle.undone(attempt).await),
+    };
+    log(match verdict {
+        Verdict::Right => "right",
+        Verdict::Wrong | Verdict::Failed => "wrong",
+        Verdict::Later(_) => "busy",
+    });
+    if let Err(error) = settled {
+        tracing::warn!(%error, "earlier failures could not be forgotten");
+    }
+    verdict
+}
+
+async fn enter(keys: &Arc<Keys>, visit: &Visit, headers: &HeaderMap, next: &str) -> Response<Body> {
+    end_former(keys, visit, headers).await;
+    match keys
+        .sessions
+        .begin(Kind::Login, visit.listener, &device::name(headers))
+        .await
+    {
+        Ok((session, token)) => {
+            if visit.listener == Listener::Tunnel {
+                tell(keys, &session, visit.address);
+            }
+            let path = if path::is_own_page(next) { next } else { "/" };
+            with_cookie(
+                answer::see(path),
+                &keys.cookie(visit.listener).set(token.expose()),
+            )
+        }
+        Err(error) => {
+            tracing::warn!(%error, "a session could not be saved");
+            No::Internal.answer(headers)
+        }
+    }
+}
+
+/// A browser that logs in again leaves no second session behind.
+async fn end_former(keys: &Arc<Keys>, visit: &Visit, headers: &HeaderMap) {
+    let former = keys.cookie(visit.listener).find(headers);
+    let Some(former) = former.and_then(|token| keys.sessions.find(token, visit.listener)) else {
+        return;
+    };
+    if let Err(error) = keys.sessions.end(|session| session.id == former.id).await {
+        tracing::warn!(%error, "the former session could not be removed from the database");
+    }
+}
+
+fn tell(keys: &Keys, session: &Session, source: IpAddr) {
+    keys.notices.send(Notice {
+        kind: NoticeKind::Login,
+        key: format!("login-{}", session.id),
+        title: "Somebody logged in from outside".to_owned(),
+        body: format!(
+            "{} at {source}. If this was not you, end the session on the page of the devices.",
+            session.device
+        ),
+        page: "/devices".to_owned(),
+    });
+}
+
+pub(crate) fn with_cookie(mut response: Response<Body>, cookie: &str) -> Response<Body> {
+    let value = HeaderValue::from_str(cookie).expect("names, digits and fixed words are a header value");
+    response.headers_mut().append(header::SET_COOKIE, value);
+    response
+}
+
+fn later(next: &str, seconds: u64) -> Response<Body> {
+    let minutes = seconds.div_ceil(60);
+    let text = match minutes {
+        0 | 1 => "Too many attempts. Wait a minute, then try again.".to_owned(),
+        _ => format!("Too many wrong passwords. Wait {minutes} minutes, or run `nexus open` at the machine."),
+    };
+    let mut response = answer::page_with(StatusCode::TOO_MANY_REQUESTS, page(next, Some(&text)));
+    response
+        .headers_mut()
+        .insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+    response
+}
+
+fn page(next: &str, problem: Option<&str>) -> Markup {
+    let next = if path::is_own_page(next) { next } else { "/" };
+    web::bare(
+        "Log in",
+        html! {
+            h1 { "Log in" }
+            form method="post" action="/login" {
+                (web::form::line(&web::form::Line {
+                    name: "password",
+                    label: "Password",
+                    help: "",
+                    value: "",
+                    error: problem,
+                    input: web::form::Input::Password("current-password"),
+                }))
+                input type="hidden" name="next" value=(next);
+                button.button.primary type="submit" { "Log in" }
+            }
+            p.help { "At the machine itself, " code { "nexus open" } " enters without a password." }
+        },
+    )
+}

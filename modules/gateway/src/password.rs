@@ -1,0 +1,99 @@
+//! `POST /password`: the first password, or a new one.
+
+use std::sync::Arc;
+
+use axum::{
+    Extension,
+    body::Body,
+    extract::State,
+    http::{Request, Response, StatusCode, header},
+};
+use kit::{Caller, Chrome};
+use web::html;
+
+use crate::{
+    answer::{self, No},
+    credential::SetError,
+    devices,
+    door::Door,
+    form::Form,
+    front::Visit,
+    keys::Keys,
+    login::{self, Verdict},
+};
+
+/// With `password`, `repeat`, and `current` where one is set. Answers with the page of the devices.
+pub(crate) async fn submit(
+    State(keys): State<Arc<Keys>>,
+    Extension(caller): Extension<Caller>,
+    Extension(chrome): Extension<Arc<Chrome>>,
+    visit: Visit,
+    request: Request<Body>,
+) -> Response<Body> {
+    let headers = request.headers().clone();
+    let form = match Form::read(request).await {
+        Ok(form) => form,
+        Err(refusal) => return refusal,
+    };
+    let (password, repeat) = (form.text("password"), form.text("repeat"));
+    let refused = |status: StatusCode, problem: &str| {
+        answer::page_with(status, devices::page(&keys, &chrome, Some(problem)))
+    };
+    let door = Door(Arc::clone(&keys));
+    if door.has_password() {
+        match login::check(&keys, &visit, form.text("current")).await {
+            Verdict::Right => {}
+            Verdict::Wrong => return refused(StatusCode::FORBIDDEN, "The current password is wrong."),
+            Verdict::Failed => return No::Internal.answer(&headers),
+            Verdict::Later(seconds) => {
+                let mut response = refused(
+                    StatusCode::TOO_MANY_REQUESTS,
+                    "Too many wrong passwords. Try again later.",
+                );
+                response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
+                return response;
+            }
+        }
+    } else if !door.may_set_first_password(&caller) {
+        return No::NotHere.answer(&headers);
+    }
+    if password != repeat {
+        return refused(
+            StatusCode::UNPROCESSABLE_ENTITY,
+            "The two passwords are not the same.",
+        );
+    }
+    match keys.set_password(password, Some(&caller.session)).await {
+        Ok(()) => answer::see("/devices"),
+        Err(SetError::Weak(weak)) => refused(StatusCode::UNPROCESSABLE_ENTITY, &weak.to_string()),
+        Err(error @ SetError::NotSaved { .. }) => {
+            tracing::warn!(
+                error = &error as &dyn std::error::Error,
+                "the password was not set"
+            );
+            No::Internal.answer(&headers)
+        }
+    }
+}
+
+/// The form for it.
+pub(crate) fn form(has_password: bool, problem: Option<&str>) -> web::Markup {
+    let line = |name: &'static str, label: &'static str, kind: &'static str, problem: Option<&str>| {
+        web::form::line(&web::form::Line {
+            name,
+            label,
+            help: "",
+            value: "",
+            error: problem,
+            input: web::form::Input::Password(kind),
+        })
+    };
+    html! {
+        form method="post" action="/password" {
+            @if has_password { (line("current", "Current password", "current-password", None)) }
+            (line("password", "New password", "new-password", problem))
+            (line("repeat", "The new one again", "new-password", None))
+            button.button type="submit" { @if has_password { "Change password" } @else { "Set password" } }
+        }
+    }
+}

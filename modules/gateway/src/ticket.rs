@@ -1,0 +1,155 @@
+//! Single-use tickets: how a person at the machine enters without a password.
+//!
+//! Whoever can ask the agent for one (the tray, the command line, both the same user) is at the machine. A ticket
+//! lives in memory only: after a restart none is valid.
+
+use std::{
+    collections::HashMap,
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
+
+use kit::Secret;
+use tokio::time::Instant;
+
+use crate::{
+    path,
+    token::{self, Fingerprint},
+};
+
+/// How long a ticket waits to be used.
+const LIFE: Duration = Duration::from_secs(60);
+
+/// The same for the first set-up: people read the page first, perhaps on another screen.
+const SET_UP_LIFE: Duration = Duration::from_secs(600);
+
+/// Tickets that wait at most; the oldest makes room.
+const TICKETS_MAX: usize = 64;
+
+/// What a ticket is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Purpose {
+    /// The program's own window: one replaceable session.
+    Window,
+    /// A link that is opened in a browser.
+    Link,
+    /// The link of the first start.
+    SetUp,
+}
+
+/// A ticket as it is handed out.
+#[derive(Debug)]
+pub struct Ticket {
+    /// What `/enter` takes. For the `Authorization: Ticket …` header, or for a link.
+    pub secret: Secret,
+    /// How long it is valid.
+    pub life: Duration,
+}
+
+impl Ticket {
+    /// The link to hand to a person, e.g. `http://127.0.0.1:4100/enter?ticket=…`. It contains the secret.
+    pub fn link(&self, local_url: &str) -> Secret {
+        Secret::new(format!(
+            "{}/enter?ticket={}",
+            local_url.trim_end_matches('/'),
+            self.secret.expose()
+        ))
+    }
+}
+
+/// What a valid ticket leads to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Entry {
+    pub(crate) purpose: Purpose,
+    pub(crate) path: String,
+}
+
+/// The tickets that wait.
+#[derive(Default)]
+pub(crate) struct Tickets(Mutex<HashMap<Fingerprint, (Entry, Instant)>>);
+
+impl Tickets {
+    /// Makes a ticket that leads to `path`; a path that is no page of ours becomes the start page.
+    pub(crate) fn issue(&self, purpose: Purpose, path: &str, now: Instant) -> Ticket {
+        let path = if path::is_own_page(path) { path } else { "/" };
+        let entry = Entry {
+            purpose,
+            path: path.to_owned(),
+        };
+        let life = match purpose {
+            Purpose::Window | Purpose::Link => LIFE,
+            Purpose::SetUp => SET_UP_LIFE,
+        };
+        let secret = token::fresh();
+        // A fresh token always has a fingerprint.
+        let fingerprint = token::fingerprint(secret.expose()).unwrap_or_default();
+        let mut waiting = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        waiting.retain(|_, (_, until)| *until > now);
+        if waiting.len() >= TICKETS_MAX {
+            let oldest = waiting
+                .iter()
+                .min_by_key(|(_, (_, until))| *until)
+                .map(|(key, _)| *key);
+            waiting.remove(&oldest.unwrap_or_default());
+        }
+        waiting.insert(fingerprint, (entry, now + life));
+        Ticket { secret, life }
+    }
+
+    /// Uses a ticket up. `None` when it is unknown, used or too old.
+    pub(crate) fn consume(&self, secret: &str, now: Instant) -> Option<Entry> {
+        let fingerprint = token::fingerprint(secret)?;
+        let mut waiting = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let (entry, until) = waiting.remove(&fingerprint)?;
+        (until > now).then_some(entry)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_ticket_works_once_and_not_for_long() {
+        let tickets = Tickets::default();
+        let now = Instant::now();
+        let one = tickets.issue(Purpose::Link, "/chat", now);
+        let late = tickets.issue(Purpose::Link, "/chat", now);
+        let set_up = tickets.issue(Purpose::SetUp, "/onboarding", now);
+
+        let entry = tickets.consume(one.secret.expose(), now);
+
+        assert_eq!(entry.map(|entry| entry.path).as_deref(), Some("/chat"));
+        assert_eq!(tickets.consume(one.secret.expose(), now), None);
+        assert_eq!(tickets.consume(late.secret.expose(), now + LIFE), None);
+        assert_eq!(tickets.consume(&"0".repeat(64), now), None);
+        assert!(
+            tickets
+                .consume(set_up.secret.expose(), now + SET_UP_LIFE - Duration::from_secs(1))
+                .is_some()
+        );
+    }
+
+    #[test]
+    fn a_ticket_leads_to_our_own_pages_only() {
+        let tickets = Tickets::default();
+        let now = Instant::now();
+
+        let ticket = tickets.issue(Purpose::Link, "//evil.example", now);
+
+        assert_eq!(tickets.consume(ticket.secret.expose(), now).unwrap().path, "/");
+    }
+
+    #[test]
+    fn waiting_tickets_are_bounded() {
+        let tickets = Tickets::default();
+        let now = Instant::now();
+        let first = tickets.issue(Purpose::Link, "/", now);
+        for second in 1..=TICKETS_MAX as u64 {
+            tickets.issue(Purpose::Link, "/", now + Duration::from_millis(second));
+        }
+
+        assert_eq!(tickets.0.lock().unwrap().len(), TICKETS_MAX);
+        assert_eq!(tickets.consume(first.secret.expose(), now), None);
+    }
+}
