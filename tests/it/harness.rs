@@ -1,0 +1,15 @@
+//! What a story stands on: a home of its own, an agent, sessions at its door, and waiting with a deadline.
+
+mod agent;
+mod home;
+mod http;
+mod opencode;
+mod process;
+mod wait;
+
+pub use agent::{Agent, Options};
+pub use home::Home;
+pub use http::{Answer, Session, block_on};
+pub use opencode::{model, opencode};
+pub use process::{Pid, Processes};
+pub use wait::{PATIENCE, until};
