@@ -7,14 +7,22 @@ use std::{
 };
 
 use anyhow::Context as _;
-use kit::{AgentFacts, CancellationToken, Context, Dirs, NoticeSender, Overview, SettingsFile};
-use tokio::sync::watch;
+use kit::{
+    Action, AgentFacts, CancellationToken, Context, Dirs, Notice, NoticeKind, NoticeSender, Overview,
+    SettingsFile,
+};
+use store::Store;
+use tokio::sync::{mpsc, watch};
+use tracing_subscriber::layer::SubscriberExt;
 
 use crate::{
+    cli::settings,
     control::{Instance, server::Server},
     desk::FrontDesk,
+    desktop::{self, Desktop, Driver, Sources},
+    greeting,
     host::Host,
-    modules,
+    modules::{self, Built},
     secrets::Vault,
     signals,
 };
@@ -23,8 +31,10 @@ use crate::{
 const WORKERS: usize = 2;
 /// Blocking calls (database, files, password hashing) at once.
 const BLOCKING_MAX: usize = 16;
-/// What a blocked call (a locked keyring) may delay the end by.
+/// What a blocked call may delay the end by.
 const LINGER: Duration = Duration::from_millis(200);
+/// Choices that wait while one is carried out.
+const CHOICES_MAX: usize = 16;
 
 /// How the agent was started.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,14 +61,39 @@ pub fn run(dirs: Dirs, start: Start, instance: Instance) -> anyhow::Result<ExitC
     let ended = runtime.block_on(live(dirs, start));
     runtime.shutdown_timeout(LINGER);
     drop(instance);
-    ended
+    ended.map(|()| ExitCode::SUCCESS)
 }
 
-async fn live(dirs: Dirs, start: Start) -> anyhow::Result<ExitCode> {
+async fn live(dirs: Dirs, start: Start) -> anyhow::Result<()> {
     let began = SystemTime::now();
     let dirs = Arc::new(dirs);
     let settings = Arc::new(SettingsFile::open(&dirs.config.join("settings.toml"), began));
-    let (notices, shown) = NoticeSender::channel();
+    let (capture, layer) =
+        logs::begin(&dirs.logs, &settings.section().get()).context("could not begin the log")?;
+    tracing::subscriber::set_global_default(tracing_subscriber::registry().with(layer))
+        .context("could not begin the log")?;
+    tracing::info!(version = env!("CARGO_PKG_VERSION"), "the agent starts");
+    let lived = live_logged(dirs, settings, capture.clone(), start, began).await;
+    if let Err(error) = &lived {
+        tracing::error!("the agent ends: {error:#}");
+    } else {
+        tracing::info!("the agent ends");
+    }
+    capture.close();
+    lived
+}
+
+async fn live_logged(
+    dirs: Arc<Dirs>,
+    settings: Arc<SettingsFile>,
+    capture: logs::Capture,
+    start: Start,
+    began: SystemTime,
+) -> anyhow::Result<()> {
+    // The socket first: whoever started this process is waiting for it, and requests queue until they are answered.
+    let server = Server::bind(&dirs.run).context("could not open the control socket")?;
+    let (store, quarantined) = Store::open(&dirs.state.join("state.db"), began)?;
+    let (notices, told) = NoticeSender::channel();
     let overview = watch::Sender::new(Arc::new(Overview {
         agent: facts(&dirs, start, began),
         modules: Vec::new(),
@@ -70,24 +105,72 @@ async fn live(dirs: Dirs, start: Start) -> anyhow::Result<ExitCode> {
         notices: notices.clone(),
         overview: overview.subscribe(),
     };
-    let built = modules::build(&cx)?;
+    let built = modules::build(&cx, &store, capture)?;
+    tell_damage(&cx, quarantined);
     let stop = CancellationToken::new();
-    let server = Server::bind(&dirs.run).context("could not open the control socket")?;
+    let (desktop, shown) = show(&cx, &built, store, told, start, &stop)?;
     let desk = Arc::new(FrontDesk {
-        cx,
+        cx: cx.clone(),
         modules: built.modules.clone(),
+        door: built.door.clone(),
+        busy: Arc::clone(&built.busy),
+        desktop: desktop.clone(),
         stop: stop.clone(),
     });
     let host = Host::new(built.modules, overview, notices);
     let everything = async {
-        tokio::join!(host.run(stop.clone()), server.run(desk, stop.clone()));
+        tokio::join!(
+            host.run(stop.clone()),
+            server.run(desk, stop.clone()),
+            shown,
+            greeting::greet(&built.door, desktop, start, &stop),
+        );
     };
     tokio::select! {
-        () = everything => {}
-        told_twice = signals::watch(stop.clone()) => told_twice.context("could not listen for signals")?,
+        () = everything => Ok(()),
+        told_twice = signals::watch(stop.clone()) => told_twice.context("could not listen for signals"),
     }
-    drop(shown);
-    Ok(ExitCode::SUCCESS)
+}
+
+/// Wires the desktop, or lets notices go to the log alone.
+fn show(
+    cx: &Context,
+    built: &Built,
+    store: Store,
+    told: mpsc::Receiver<Notice>,
+    start: Start,
+    stop: &CancellationToken,
+) -> anyhow::Result<(Option<Arc<dyn Desktop>>, kit::BoxFuture<'static, ()>)> {
+    if start.is_headless {
+        // Nobody reads notices; each is in the log already.
+        drop(told);
+        return Ok((None, Box::pin(std::future::ready(()))));
+    }
+    let (choices, chosen) = mpsc::channel::<Action>(CHOICES_MAX);
+    let (session, life) = desktop::Session::new(desktop::Needs {
+        run: cx.dirs.run.clone(),
+        window_data: cx.dirs.cache.join("window"),
+        entrance: Arc::new(built.door.clone()),
+        store,
+        notices: cx.notices.clone(),
+        choices,
+    })?;
+    let driver = Driver {
+        desktop: Arc::clone(&session) as Arc<dyn Desktop>,
+        modules: built.modules.clone(),
+        failures: cx.notices.clone(),
+        stop: stop.clone(),
+    };
+    let sources = Sources {
+        overview: cx.overview.clone(),
+        notices: told,
+        choices: chosen,
+    };
+    let living = Arc::clone(&session).live(life, stop.clone());
+    let shown = Box::pin(async move {
+        tokio::join!(driver.run(sources), living);
+    });
+    Ok((Some(session), shown))
 }
 
 fn facts(dirs: &Dirs, start: Start, began: SystemTime) -> AgentFacts {
@@ -97,5 +180,25 @@ fn facts(dirs: &Dirs, start: Start, began: SystemTime) -> AgentFacts {
         started_at: began,
         is_headless: start.is_headless,
         home: dirs.state.display().to_string(),
+    }
+}
+
+/// Says what was found broken at the start and what was done about it.
+fn tell_damage(cx: &Context, quarantined: Option<store::Quarantined>) {
+    let mut bodies: Vec<String> = cx.settings.problems().iter().map(settings::explain).collect();
+    bodies.extend(quarantined.map(|found| {
+        format!(
+            "The database could not be read. It was kept as {} and a new one was begun: everybody has to log in again.",
+            found.kept.display()
+        )
+    }));
+    for (index, body) in bodies.into_iter().enumerate() {
+        cx.notices.send(Notice {
+            kind: NoticeKind::Agent,
+            key: format!("damage-{index}"),
+            title: "A file could not be read".to_owned(),
+            body,
+            page: "/dashboard".to_owned(),
+        });
     }
 }

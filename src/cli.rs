@@ -3,17 +3,23 @@
 //! Commands that only ask the running agent start no runtime and load nothing, so that they answer at once. What a
 //! module can be asked for (`nexus server restart`) is declared by the module and added to the grammar here.
 
+pub(crate) mod devices;
+pub(crate) mod doctor;
 mod grammar;
-mod print;
+mod input;
+mod logs;
+mod offline;
+pub(crate) mod password;
+pub(crate) mod print;
 mod quit;
 mod run;
 pub(crate) mod secret;
 pub(crate) mod settings;
 mod start;
 mod status;
-mod verb;
+pub(crate) mod verb;
 
-use std::process::ExitCode;
+use std::{process::ExitCode, time::Duration};
 
 use clap::{CommandFactory, FromArgMatches, error::ErrorKind};
 use kit::Dirs;
@@ -67,6 +73,11 @@ fn dispatch(matches: &clap::ArgMatches, format: Format) -> Result<ExitCode, Fail
         Some(Command::Status { watch }) => status::show(&cx, watch),
         Some(Command::Open { page, print_url }) => start::open(&cx, page, print_url),
         Some(Command::Settings { act }) => settings::act(&cx, act),
+        Some(Command::Password { act }) => password::act(&cx, act),
+        Some(Command::Devices { act }) => devices::act(&cx, act),
+        Some(Command::Secret { act }) => secret::act(&cx, act),
+        Some(Command::Logs(asked)) => logs::show(&cx, &asked),
+        Some(Command::Doctor) => return doctor::check(&cx),
         Some(Command::Quit { now }) => quit::quit(&cx, now),
         Some(Command::Completions { shell }) => {
             grammar::completions(shell);
@@ -94,4 +105,22 @@ fn explain(error: &clap::Error) -> ExitCode {
             ExitCode::from(Code::Usage.exit_status())
         }
     }
+}
+
+/// Runs a short piece of async work in a command that has no runtime.
+fn wait_for<T>(work: impl Future<Output = T>) -> Result<T, Failure> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(anyhow::Error::from)?;
+    Ok(runtime.block_on(work))
+}
+
+/// Waits between two looks at another process or file.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a short-lived command without a runtime waits for something outside"
+)]
+fn pause(time: Duration) {
+    std::thread::sleep(time);
 }

@@ -5,13 +5,17 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use kit::{BoxFuture, CancellationToken, Context, Module, Reply, Verb};
-use serde_json::Value;
+use gateway::{Door, Purpose};
+use kit::{BoxFuture, CancellationToken, Context, Module, ModuleId, Verb};
+use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
 use crate::{
     cli,
-    control::{Code, Failure, Request, SecretAct, sentence, server::Desk},
+    control::{Code, Failure, Request, server::Desk},
+    desktop::Desktop,
+    greeting,
+    modules::Busy,
 };
 
 /// Statuses are told to a watcher at most this often.
@@ -23,12 +27,15 @@ const SETTLE_WAIT: Duration = Duration::from_secs(150);
 pub(crate) struct FrontDesk {
     pub(crate) cx: Context,
     pub(crate) modules: Vec<Arc<dyn Module>>,
+    pub(crate) door: Door,
+    pub(crate) busy: Busy,
+    pub(crate) desktop: Option<Arc<dyn Desktop>>,
     pub(crate) stop: CancellationToken,
 }
 
 impl Desk for FrontDesk {
     fn answer(&self, request: Request) -> BoxFuture<'_, Result<Value, Failure>> {
-        Box::pin(self.do_answer(request))
+        Box::pin(self.respond(request))
     }
 
     fn watch(&self, answers: mpsc::Sender<Value>) -> BoxFuture<'_, ()> {
@@ -46,9 +53,11 @@ impl Desk for FrontDesk {
 }
 
 impl FrontDesk {
-    async fn do_answer(&self, request: Request) -> Result<Value, Failure> {
+    async fn respond(&self, request: Request) -> Result<Value, Failure> {
         match request {
             Request::Status | Request::Watch => Ok(self.cx.overview.borrow().to_json(SystemTime::now())),
+            Request::Show { page } => self.show(page).await,
+            Request::Link { page } => self.link(page),
             Request::Call {
                 module,
                 verb,
@@ -63,16 +72,54 @@ impl FrontDesk {
                         Failure::failed(format!("The settings could not be reached: {error}."))
                     })?
             }
-            Request::Secret(act) => self.secret(act).await,
-            Request::Quit { now: _ } => {
-                tracing::info!("asked to end from the command line");
-                self.stop.cancel();
+            Request::PasswordSet { password } => {
+                cli::password::change(&self.door, password).await?;
                 Ok(Value::Null)
             }
-            Request::Show { .. }
-            | Request::Link { .. }
-            | Request::PasswordSet { .. }
-            | Request::Devices(_) => Err(Failure::new(Code::Failed, "This build has no door yet.")),
+            Request::Secret(act) => cli::secret::answer(&*self.cx.secrets, act).await,
+            Request::Devices(act) => cli::devices::answer(&self.door, act).await,
+            Request::Quit { now } => self.quit(now).await,
+        }
+    }
+
+    async fn show(&self, page: Option<String>) -> Result<Value, Failure> {
+        let path = self.path(page)?;
+        let Some(desktop) = &self.desktop else {
+            return Err(Failure::new(
+                Code::NeedsUser,
+                "The running agent has no desktop. `nexus open --print-url` prints a link for a browser.",
+            ));
+        };
+        desktop.show_page(&path).await?;
+        Ok(Value::Null)
+    }
+
+    fn link(&self, page: Option<String>) -> Result<Value, Failure> {
+        let path = self.path(page)?;
+        let url = self.door.local_url().borrow().clone();
+        let url = url.ok_or_else(|| {
+            Failure::failed(
+                "The program's pages are not served yet. Try again in a moment; `nexus status` shows why.",
+            )
+        })?;
+        let purpose = if path == "/onboarding" {
+            Purpose::SetUp
+        } else {
+            Purpose::Link
+        };
+        Ok(json!(self.door.ticket(purpose, &path).link(&url).expose()))
+    }
+
+    /// The path of a page as it is named on the command line.
+    fn path(&self, page: Option<String>) -> Result<String, Failure> {
+        match page {
+            None => Ok(greeting::first_page(&self.door).to_owned()),
+            Some(path) if path.starts_with('/') && !path.starts_with("//") => Ok(path),
+            Some(word) if word.bytes().all(|byte| byte.is_ascii_lowercase()) => Ok(format!("/{word}")),
+            Some(other) => Err(Failure::new(
+                Code::Usage,
+                format!("`{other}` is no page. Try chat, dashboard or onboarding."),
+            )),
         }
     }
 
@@ -84,32 +131,46 @@ impl FrontDesk {
             .ok_or_else(|| Failure::new(Code::Usage, format!("There is no module `{id}`.")))?;
         let known = module.verbs().iter().find(|spec| spec.name == verb.name);
         if known.is_none_or(|spec| spec.args.len() != verb.args.len()) {
-            let failure = kit::ActError::unknown_verb(&verb);
-            return Err(failure.into());
+            return Err(kit::ActError::unknown_verb(&verb).into());
         }
-        let mut status = module.status();
-        status.mark_unchanged();
         let reply = module.call(verb).await?;
         if wait {
-            let settled = status.wait_for(|status| status.state.is_settled());
-            match tokio::time::timeout(SETTLE_WAIT, settled).await {
-                Ok(_) => {}
-                Err(_) => {
-                    return Err(Failure::failed(format!(
-                        "It was asked for, but after {} s the state has not settled. `nexus status` shows how it goes on.",
-                        SETTLE_WAIT.as_secs()
-                    )));
-                }
-            }
+            self.settle(module.id()).await?;
         }
-        Ok(match reply {
-            Reply::Done => Value::Null,
-            Reply::Text(text) => Value::String(sentence(&text)),
-            Reply::Json(value) => value,
-        })
+        Ok(cli::verb::told(reply))
     }
 
-    async fn secret(&self, act: SecretAct) -> Result<Value, Failure> {
-        cli::secret::answer(&*self.cx.secrets, act).await
+    /// Waits until nothing is under way that would change the module's state soon.
+    async fn settle(&self, id: ModuleId) -> Result<(), Failure> {
+        let mut overview = self.cx.overview.clone();
+        let settled = overview.wait_for(|overview| {
+            overview
+                .status(id.0)
+                .is_none_or(|status| status.state.is_settled())
+        });
+        match tokio::time::timeout(SETTLE_WAIT, settled).await {
+            Ok(_) => Ok(()),
+            Err(_) => Err(Failure::failed(format!(
+                "It was asked for, but after {} s the state has not settled. `nexus status` shows how it goes on.",
+                SETTLE_WAIT.as_secs()
+            ))),
+        }
     }
+
+    async fn quit(&self, now: bool) -> Result<Value, Failure> {
+        if !now {
+            let busy = (self.busy)().await;
+            if !busy.is_empty() {
+                return Err(Failure::new(Code::Busy, still_working(&busy)));
+            }
+        }
+        tracing::info!("asked to end from the command line");
+        self.stop.cancel();
+        Ok(Value::Null)
+    }
+}
+
+fn still_working(sessions: &[String]) -> String {
+    let names = sessions.join("”, “");
+    format!("Still at work: “{names}”. Wait for them, or end them with `nexus quit --now`.")
 }

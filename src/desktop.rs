@@ -6,12 +6,11 @@
 mod browser;
 mod drive;
 mod icons;
-mod notices;
+pub(crate) mod notices;
 mod places;
 mod session;
 mod tray;
-#[cfg(target_os = "linux")]
-mod tray_host;
+pub(crate) mod tray_host;
 mod windows;
 
 use kit::{BoxFuture, Notice};

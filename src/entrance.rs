@@ -1,24 +1,23 @@
-//! The guarded door as the desktop and the command line need it.
+//! The guarded door as the desktop needs it.
 
-use kit::Secret;
+use gateway::{Door, Purpose, Ticket};
 use tokio::sync::watch;
 
-/// What a ticket is for; decides how long it lives.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Purpose {
-    /// A window of ours.
-    Window,
-    /// A link for a browser.
-    Link,
-    /// The first link, before there is a password.
-    SetUp,
-}
-
-/// Where pages are and how to get in. The gateway's door, or a stand-in for tests.
+/// Where pages are and how to get in: the gateway's door, or a stand-in for tests.
 pub trait Entrance: Send + Sync + 'static {
     /// E.g. `http://127.0.0.1:41234`; `None` until the gateway serves.
     fn local_url(&self) -> watch::Receiver<Option<String>>;
 
     /// A new ticket that leads to `path`. Enters once.
-    fn ticket(&self, purpose: Purpose, path: &str) -> Secret;
+    fn ticket(&self, purpose: Purpose, path: &str) -> Ticket;
+}
+
+impl Entrance for Door {
+    fn local_url(&self) -> watch::Receiver<Option<String>> {
+        Door::local_url(self)
+    }
+
+    fn ticket(&self, purpose: Purpose, path: &str) -> Ticket {
+        Door::ticket(self, purpose, path)
+    }
 }

@@ -15,6 +15,7 @@ pub mod control;
 mod desk;
 pub mod desktop;
 pub mod entrance;
+mod greeting;
 pub mod host;
 pub mod menu;
 pub mod modules;

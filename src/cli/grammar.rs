@@ -31,11 +31,30 @@ pub(super) enum Command {
         #[arg(long)]
         print_url: bool,
     },
+    /// Set the owner's password
+    Password {
+        #[command(subcommand)]
+        act: Password,
+    },
+    /// Show or end the sessions of whoever is logged in
+    Devices {
+        #[command(subcommand)]
+        act: Devices,
+    },
+    /// Keep tokens and keys in the keyring; they are never shown
+    Secret {
+        #[command(subcommand)]
+        act: Secrets,
+    },
+    /// Show what was logged
+    Logs(Logs),
     /// Show or change settings
     Settings {
         #[command(subcommand)]
         act: Settings,
     },
+    /// Check everything the program needs; exit status 4 if something needs you
+    Doctor,
     /// End the agent and everything it started
     Quit {
         /// Do not ask back while sessions are busy
@@ -86,6 +105,76 @@ pub(super) enum Settings {
     },
     /// Show where the file is
     Path,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Password {
+    /// Set a new one, from a prompt or from standard input; logs everybody out
+    Set {
+        /// Read it from standard input without asking
+        #[arg(long)]
+        stdin: bool,
+    },
+    /// Make a passphrase, set it and print it
+    Generate,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Devices {
+    /// Show who is logged in
+    List,
+    /// Make a token for scripts on this machine and print it; it is shown only once
+    Token {
+        /// What it is for
+        name: String,
+    },
+    /// Log a device out
+    Revoke {
+        /// Its id, from `nexus devices list`
+        #[arg(required_unless_present = "all")]
+        id: Option<String>,
+        /// Log everybody out
+        #[arg(long, conflicts_with = "id")]
+        all: bool,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Secrets {
+    /// Show the names of what is stored
+    List,
+    /// Store a secret, from a prompt or from standard input
+    Set {
+        /// E.g. tunnel-token
+        name: String,
+        /// Read it from standard input without asking
+        #[arg(long)]
+        stdin: bool,
+    },
+    /// Forget a secret
+    Delete {
+        /// Its name
+        name: String,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Logs {
+    /// agent, opencode or cloudflared
+    #[arg(long)]
+    pub(super) source: Option<String>,
+    /// This important or more: error, warn, info, debug, trace
+    #[arg(long)]
+    pub(super) level: Option<String>,
+    /// Only lines that match this regular expression
+    #[arg(long)]
+    pub(super) grep: Option<String>,
+    /// Only since then: 10m, 2h, 3d, or a date such as 2026-01-31T10:00:00Z
+    #[arg(long)]
+    pub(super) since: Option<String>,
+    /// Go on with new lines
+    #[arg(long, short)]
+    pub(super) follow: bool,
 }
 
 /// The whole grammar: the commands above and what the modules declare.

@@ -47,12 +47,6 @@ pub fn remark(text: &str) {
     written(writeln!(io::stderr().lock(), "{text}"));
 }
 
-/// Asks on stderr without an end of line.
-pub fn prompt(text: &str) {
-    let mut stderr = io::stderr().lock();
-    written(write!(stderr, "{text}").and_then(|()| stderr.flush()));
-}
-
 /// Whether a person sits at both ends.
 pub fn is_interactive() -> bool {
     io::stdin().is_terminal() && io::stderr().is_terminal()

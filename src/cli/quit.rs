@@ -18,18 +18,10 @@ pub(super) fn quit(cx: &Cx, now: bool) -> Result<(), Failure> {
                 "The agent was asked to end but is still there after 9 s. `nexus logs` may say why.",
             ));
         }
-        pause();
+        super::pause(LOOK_EVERY);
     }
     if cx.format == print::Format::Json {
         print::json(&serde_json::Value::Null);
     }
     Ok(())
-}
-
-#[expect(
-    clippy::disallowed_methods,
-    reason = "a short-lived command without a runtime waits for another process"
-)]
-fn pause() {
-    std::thread::sleep(LOOK_EVERY);
 }

@@ -1,19 +1,15 @@
 //! `nexus settings`: through the agent while one runs, else on the file, with the same checks.
 
-use std::time::SystemTime;
-
 use kit::{SettingsFile, settings::Problem};
 use serde_json::{Value, json};
 
 use super::{
     Cx,
     grammar::Settings,
+    offline::Offline,
     print::{self, Format},
 };
-use crate::{
-    control::{Client, Failure, Instance, Request, SettingsAct},
-    modules,
-};
+use crate::control::{Client, Failure, Request, SettingsAct};
 
 pub(super) fn act(cx: &Cx, asked: Settings) -> Result<(), Failure> {
     let act = match asked {
@@ -40,16 +36,13 @@ pub(super) fn act(cx: &Cx, asked: Settings) -> Result<(), Failure> {
     Ok(())
 }
 
-/// The same on the file itself. Holding the instance lock keeps an agent from starting in between.
+/// The same on the file itself.
 fn offline(cx: &Cx, act: SettingsAct) -> Result<Value, Failure> {
-    cx.dirs.create().map_err(anyhow::Error::from)?;
-    let _lock = Instance::claim(&cx.dirs.run).map_err(anyhow::Error::from)?;
-    let settings = SettingsFile::open(&cx.dirs.config.join("settings.toml"), SystemTime::now());
-    modules::sections(&settings);
-    for problem in settings.problems() {
+    let offline = Offline::take(cx)?;
+    for problem in offline.cx.settings.problems() {
         print::remark(&explain(&problem));
     }
-    answer(&settings, act)
+    answer(&offline.cx.settings, act)
 }
 
 /// Does one thing with the settings, here or in the agent.

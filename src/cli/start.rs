@@ -11,6 +11,7 @@ use crate::control::{Client, Failure, Request};
 
 /// How long a freshly started agent may take until it answers.
 const START_WAIT: Duration = Duration::from_secs(15);
+const LOOK_EVERY: Duration = Duration::from_millis(10);
 
 /// `nexus`: starts an agent in the background if none runs, then shows a page.
 pub(super) fn show(cx: &Cx, page: Option<String>) -> Result<(), Failure> {
@@ -75,7 +76,7 @@ fn start(cx: &Cx) -> Result<Client, Failure> {
                 cx.dirs.logs.display()
             )));
         }
-        pause();
+        super::pause(LOOK_EVERY);
     }
 }
 
@@ -89,12 +90,4 @@ fn detach(command: &mut Command) {
 fn detach(command: &mut Command) {
     const DETACHED_PROCESS: u32 = 0x8;
     std::os::windows::process::CommandExt::creation_flags(command, DETACHED_PROCESS);
-}
-
-#[expect(
-    clippy::disallowed_methods,
-    reason = "a short-lived command without a runtime waits for another process"
-)]
-fn pause() {
-    std::thread::sleep(Duration::from_millis(10));
 }

@@ -1,7 +1,7 @@
 //! `nexus NOUN VERB …`: what modules declare.
 
 use clap::ArgMatches;
-use kit::Verb;
+use kit::{Reply, Verb};
 use serde_json::Value;
 
 use super::{
@@ -9,7 +9,7 @@ use super::{
     print::{self, Format},
 };
 use crate::{
-    control::{Client, Failure, Request},
+    control::{Client, Failure, Request, sentence},
     modules::{NOUNS, Noun},
 };
 
@@ -43,16 +43,30 @@ pub(super) fn find(matches: &ArgMatches) -> Option<(&'static Noun, Typed)> {
     ))
 }
 
-/// Asks the agent to do it and shows what came of it.
+/// Asks the agent to do it, or does it on the files, and shows what came of it.
 pub(super) fn ask(cx: &Cx, noun: &Noun, typed: Typed) -> Result<(), Failure> {
-    let answer = Client::require(&cx.dirs.run)?.ask(&Request::Call {
-        module: noun.id.0.to_owned(),
-        verb: typed.verb.name,
-        args: typed.verb.args,
-        wait: typed.wait,
-    })?;
-    show(&answer, cx.format);
+    let client = Client::connect(&cx.dirs.run).map_err(anyhow::Error::from)?;
+    let found = match (client, noun.offline) {
+        (Some(mut client), _) => client.ask(&Request::Call {
+            module: noun.id.0.to_owned(),
+            verb: typed.verb.name,
+            args: typed.verb.args,
+            wait: typed.wait,
+        })?,
+        (None, Some(offline)) => told(offline(&cx.dirs, &typed.verb)?),
+        (None, None) => return Err(Failure::no_agent()),
+    };
+    show(&found, cx.format);
     Ok(())
+}
+
+/// What a module replied, as it goes over the socket.
+pub(crate) fn told(reply: Reply) -> Value {
+    match reply {
+        Reply::Done => Value::Null,
+        Reply::Text(text) => Value::String(sentence(&text)),
+        Reply::Json(value) => value,
+    }
 }
 
 /// A sentence as it is, nothing for nothing, any other value as JSON.

@@ -8,3 +8,4 @@ mod os;
 mod os;
 
 pub(super) use os::Bubbles;
+pub(crate) use os::name;

@@ -2,7 +2,8 @@
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
-use kit::{Action, BoxFuture, CancellationToken, Notice};
+use gateway::Purpose;
+use kit::{Action, BoxFuture, CancellationToken, Notice, NoticeSender};
 use store::Store;
 use tokio::sync::mpsc;
 
@@ -11,11 +12,12 @@ use super::{
     notices::Bubbles,
     places::Places,
     tray::Tray,
+    tray_host,
     windows::{self, WindowHost, Windows},
 };
 use crate::{
     control::{Code, Failure},
-    entrance::{Entrance, Purpose},
+    entrance::Entrance,
     menu::Menu,
 };
 
@@ -42,6 +44,7 @@ pub struct Life {
     links: mpsc::Receiver<String>,
     entries: mpsc::Receiver<browser::Entry>,
     choices: mpsc::Sender<Action>,
+    notices: NoticeSender,
 }
 
 /// What the session needs of the agent.
@@ -54,6 +57,8 @@ pub struct Needs {
     pub entrance: Arc<dyn Entrance>,
     /// Where places of windows are kept.
     pub store: Store,
+    /// Where it is said that there is no tray.
+    pub notices: NoticeSender,
     /// Where what is chosen goes.
     pub choices: mpsc::Sender<Action>,
 }
@@ -88,6 +93,7 @@ impl Session {
             links: links_asked,
             entries: entries_written,
             choices: needs.choices,
+            notices: needs.notices,
         };
         Ok((session, life))
     }
@@ -99,6 +105,7 @@ impl Session {
             mut links,
             mut entries,
             choices,
+            notices,
         } = life;
         let open_links = async {
             while let Some(url) = links.recv().await {
@@ -122,6 +129,7 @@ impl Session {
         tokio::join!(
             windows.run(stop.clone()),
             self.bubbles.listen(choices, stop.clone()),
+            tray_host::watch_over(notices, stop.clone()),
             on_the_side,
         );
     }
@@ -168,7 +176,7 @@ impl Session {
             Failure::failed("The program's pages are not served yet. Try again in a moment.")
         })?;
         let ticket = self.entrance.ticket(Purpose::Link, path);
-        let entry = browser::Entry::write(&self.run, &url, ticket.expose()).map_err(failed)?;
+        let entry = browser::Entry::write(&self.run, &url, ticket.secret.expose()).map_err(failed)?;
         browser::open(&format!("file://{}", entry.path().display()))
             .await
             .map_err(failed)?;

@@ -1,19 +1,21 @@
 //! Whether anything on this desktop shows tray icons.
-//!
-//! An icon without a host is simply invisible (GNOME has none by default), and nothing says so. The bus is asked, and
-//! asked again whenever the watcher's owner changes.
+
+#[cfg(target_os = "linux")]
+#[path = "tray_host/linux.rs"]
+mod os;
+#[cfg(not(target_os = "linux"))]
+#[path = "tray_host/other.rs"]
+mod os;
 
 use std::time::Duration;
 
-use futures_util::StreamExt;
-use kit::CancellationToken;
+use kit::{CancellationToken, Notice, NoticeKind, NoticeSender};
 use tokio::sync::watch;
-use zbus::{Connection, Proxy, fdo::DBusProxy, names::BusName};
 
-const WATCHER: &str = "org.kde.StatusNotifierWatcher";
-const PATH: &str = "/StatusNotifierWatcher";
-/// A panel says a moment after it took the name that it shows icons.
-const LOOK_AGAIN: Duration = Duration::from_secs(2);
+pub(crate) use os::look;
+
+/// At login the panel may start later than this program.
+const PANEL_WAIT: Duration = Duration::from_secs(10);
 
 /// What is known of a tray.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,61 +30,41 @@ pub(crate) enum TrayHost {
     Present,
 }
 
-/// Asks once.
-pub(crate) async fn look() -> TrayHost {
-    match Connection::session().await {
-        Ok(connection) => ask(&connection).await.unwrap_or(TrayHost::Absent),
-        Err(_no_bus) => TrayHost::NoBus,
-    }
-}
-
-/// Keeps `host` true until `stop`.
-pub(super) async fn follow(host: watch::Sender<TrayHost>, stop: CancellationToken) {
-    let followed = tokio::select! {
-        () = stop.cancelled() => return,
-        followed = keep(&host) => followed,
-    };
-    if let Err(error) = followed {
-        tracing::debug!(%error, "the tray's host is not followed");
-        host.send_replace(TrayHost::NoBus);
-    }
-}
-
-async fn keep(host: &watch::Sender<TrayHost>) -> zbus::Result<()> {
-    let connection = Connection::session().await?;
-    let bus = DBusProxy::new(&connection).await?;
-    let mut owners = bus.receive_name_owner_changed_with_args(&[(0, WATCHER)]).await?;
-    loop {
-        let found = ask(&connection).await.unwrap_or(TrayHost::Absent);
-        host.send_replace(found);
-        if found == TrayHost::Present {
-            owners.next().await;
-        } else {
-            tokio::select! {
-                _ = owners.next() => {}
-                () = tokio::time::sleep(LOOK_AGAIN), if is_owned(&bus).await => {}
+/// Follows the tray until `stop`; says it once when there is none.
+pub(super) async fn watch_over(notices: NoticeSender, stop: CancellationToken) {
+    let (found, mut host) = watch::channel(TrayHost::Unknown);
+    let tell = async {
+        let present = host.wait_for(|host| *host == TrayHost::Present);
+        if tokio::time::timeout(PANEL_WAIT, present).await.is_err() {
+            tell_absence(*host.borrow(), &notices);
+            // Dropped while waiting at the end.
+            if host.wait_for(|host| *host == TrayHost::Present).await.is_err() {
+                return;
             }
         }
+        tracing::info!("the tray icon is visible");
+        std::future::pending::<()>().await;
+    };
+    tokio::select! {
+        () = os::follow(found, stop) => {}
+        () = tell => {}
     }
 }
 
-async fn is_owned(bus: &DBusProxy<'_>) -> bool {
-    match BusName::try_from(WATCHER) {
-        Ok(name) => bus.name_has_owner(name).await.unwrap_or(false),
-        Err(_) => false,
+fn tell_absence(host: TrayHost, notices: &NoticeSender) {
+    if host == TrayHost::NoBus {
+        tracing::warn!(
+            "there is no session bus, so there is neither tray icon nor notices; everything else works"
+        );
+        return;
     }
-}
-
-async fn ask(connection: &Connection) -> zbus::Result<TrayHost> {
-    let bus = DBusProxy::new(connection).await?;
-    if !is_owned(&bus).await {
-        return Ok(TrayHost::Absent);
-    }
-    let watcher = Proxy::new(connection, WATCHER, PATH, WATCHER).await?;
-    let has_host: bool = watcher.get_property("IsStatusNotifierHostRegistered").await?;
-    Ok(if has_host {
-        TrayHost::Present
-    } else {
-        TrayHost::Absent
-    })
+    notices.send(Notice {
+        kind: NoticeKind::Agent,
+        key: "tray".to_owned(),
+        title: "Running without a tray icon".to_owned(),
+        body: "This desktop shows no tray icons. Open the window from the application menu or with `nexus`; the icon \
+               appears by itself when a tray does."
+            .to_owned(),
+        page: "/chat".to_owned(),
+    });
 }

@@ -4,6 +4,7 @@ mod process;
 
 use std::{collections::HashMap, path::PathBuf, sync::Arc, time::Duration};
 
+use gateway::Purpose;
 use kit::{
     CancellationToken,
     window::{FromWindow, ToWindow},
@@ -11,7 +12,7 @@ use kit::{
 use tokio::sync::{mpsc, oneshot};
 
 use super::places::Places;
-use crate::entrance::{Entrance, Purpose};
+use crate::entrance::Entrance;
 use process::{Event, Process};
 
 /// Requests that wait.
@@ -115,7 +116,12 @@ impl WindowHost {
             name: name.to_owned(),
             origin,
             path: path.to_owned(),
-            ticket: self.entrance.ticket(Purpose::Window, path).expose().to_owned(),
+            ticket: self
+                .entrance
+                .ticket(Purpose::Window, path)
+                .secret
+                .expose()
+                .to_owned(),
             place,
         };
         if let Some(running) = process.as_mut() {

@@ -172,6 +172,19 @@ impl Bubbles {
     }
 }
 
+/// What shows notices here, e.g. `"dunst"`; `None` when nothing does.
+pub(crate) async fn name() -> Option<String> {
+    let ask = async {
+        let connection = Connection::session().await?;
+        let reply = connection
+            .call_method(Some(NAME), PATH, Some(NAME), "GetServerInformation", &())
+            .await?;
+        let (name, ..): (String, String, String, String) = reply.body().deserialize()?;
+        zbus::Result::Ok(name)
+    };
+    tokio::time::timeout(WAIT, ask).await.ok()?.ok()
+}
+
 /// Bodies may be read as markup.
 fn escape(text: &str) -> String {
     text.replace('&', "&amp;")

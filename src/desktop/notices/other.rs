@@ -34,3 +34,9 @@ impl Bubbles {
         stop.cancelled().await;
     }
 }
+
+/// What shows notices here.
+#[expect(clippy::unused_async, reason = "elsewhere a bus is asked")]
+pub(crate) async fn name() -> Option<String> {
+    Some("The system".to_owned())
+}

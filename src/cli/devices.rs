@@ -1,0 +1,87 @@
+//! `nexus devices`.
+
+use gateway::{Door, SessionView};
+use kit::time::rfc3339;
+use serde_json::{Value, json};
+
+use super::{
+    Cx,
+    grammar::Devices,
+    offline::Offline,
+    print::{self, Format},
+};
+use crate::control::{Client, DevicesAct, Failure, Request};
+
+pub(super) fn act(cx: &Cx, asked: Devices) -> Result<(), Failure> {
+    let act = match asked {
+        Devices::List => DevicesAct::List,
+        Devices::Token { name } => DevicesAct::Token { name },
+        Devices::Revoke { id, all: _ } => DevicesAct::Revoke { id },
+    };
+    let is_list = act == DevicesAct::List;
+    let client = Client::connect(&cx.dirs.run).map_err(anyhow::Error::from)?;
+    let found = match client {
+        Some(mut client) => client.ask(&Request::Devices(act))?,
+        None => {
+            let offline = Offline::take(cx)?;
+            let door = offline.door()?;
+            super::wait_for(answer(&door, act))??
+        }
+    };
+    match (is_list, cx.format) {
+        (true, Format::Text) => show_list(&found),
+        (_, format) => super::verb::show(&found, format),
+    }
+    Ok(())
+}
+
+/// Does one thing with the sessions, here or in the agent.
+pub(crate) async fn answer(door: &Door, act: DevicesAct) -> Result<Value, Failure> {
+    let failed = |error: store::StoreError| Failure::from(anyhow::Error::from(error));
+    match act {
+        DevicesAct::List => Ok(door.sessions().iter().map(as_json).collect()),
+        DevicesAct::Token { name } => {
+            let token = door.script_token(&name).await.map_err(failed)?;
+            Ok(json!(token.expose()))
+        }
+        DevicesAct::Revoke { id: Some(id) } => match door.revoke(&id).await.map_err(failed)? {
+            true => Ok(Value::Null),
+            false => Err(Failure::failed(format!(
+                "There is no device `{id}`. `nexus devices list` shows all of them."
+            ))),
+        },
+        DevicesAct::Revoke { id: None } => {
+            let count = door.revoke_all().await.map_err(failed)?;
+            Ok(json!(format!("{count} devices were logged out.")))
+        }
+    }
+}
+
+/// A session as scripts see it.
+fn as_json(session: &SessionView) -> Value {
+    json!({
+        "id": session.id,
+        "device": session.device,
+        "listener": session.listener.as_str(),
+        "created": rfc3339(session.created),
+        "used": rfc3339(session.used),
+    })
+}
+
+fn show_list(found: &Value) {
+    let text = |entry: &Value, name: &str| entry[name].as_str().unwrap_or_default().to_owned();
+    let rows: Vec<Vec<String>> = found
+        .as_array()
+        .into_iter()
+        .flatten()
+        .map(|entry| {
+            ["id", "device", "listener", "used"]
+                .map(|name| text(entry, name))
+                .to_vec()
+        })
+        .collect();
+    if rows.is_empty() {
+        print::remark("Nobody is logged in.");
+    }
+    print::table(&rows);
+}

@@ -1,0 +1,223 @@
+//! The looks themselves.
+
+use std::{
+    io::{Read, Write},
+    net::{SocketAddr, TcpListener, TcpStream},
+    time::Duration,
+};
+
+use gateway::{GatewaySettings, credential::Credential};
+use kit::{Secrets, SecretsError};
+use serde_json::Value;
+
+use super::{Finding, Verdict};
+use crate::{
+    cli::{Cx, offline, settings, wait_for},
+    control::{Client, Failure, Request, sentence},
+    desktop::{notices, tray_host},
+};
+
+/// A gateway of ours answers in a few milliseconds.
+const ANSWER_WAIT: Duration = Duration::from_secs(2);
+
+pub(super) fn at_everything(cx: &Cx) -> Result<Vec<Finding>, Failure> {
+    if let Err(error) = cx.dirs.create() {
+        let text = sentence(&format!("{:#}", anyhow::Error::from(error)));
+        return Ok(vec![Finding::new("folders", Verdict::NeedsUser, text)]);
+    }
+    let context = offline::context(cx);
+    let mut client = Client::connect(&cx.dirs.run).map_err(anyhow::Error::from)?;
+    let status = match &mut client {
+        Some(client) => Some(client.ask(&Request::Status)?),
+        None => None,
+    };
+    let mut findings = vec![
+        Finding::new(
+            "folders",
+            Verdict::Well,
+            format!(
+                "Settings in {}, data in {}.",
+                cx.dirs.config.display(),
+                cx.dirs.state.display()
+            ),
+        ),
+        settings_file(&context),
+        password(cx),
+        agent(status.as_ref()),
+        gateway(&context, status.as_ref()),
+    ];
+    findings.extend(wait_for(async {
+        let keyring = keyring(&*context.secrets, &context).await;
+        let mut found = crate::modules::doctor(&context).await;
+        found.push(keyring);
+        found.extend(desktop().await);
+        found
+    })?);
+    Ok(findings)
+}
+
+fn settings_file(context: &kit::Context) -> Finding {
+    let problems = context.settings.problems();
+    if problems.is_empty() {
+        let text = format!("{} is as it should be.", context.settings.path().display());
+        return Finding::new("settings", Verdict::Well, text);
+    }
+    let texts: Vec<String> = problems.iter().map(settings::explain).collect();
+    Finding::new("settings", Verdict::NeedsUser, texts.join(" "))
+}
+
+fn password(cx: &Cx) -> Finding {
+    if Credential::at(&cx.dirs.config).is_set() {
+        return Finding::new("password", Verdict::Well, "A password is set.");
+    }
+    Finding::new(
+        "password",
+        Verdict::NeedsUser,
+        "No password is set yet. Set one with `nexus password set`, or let one be made with `nexus password generate`.",
+    )
+}
+
+fn agent(status: Option<&Value>) -> Finding {
+    match status {
+        None => Finding::new(
+            "agent",
+            Verdict::Lacking,
+            "No agent is running. `nexus` starts one.",
+        ),
+        Some(status) => Finding::new(
+            "agent",
+            Verdict::Well,
+            format!(
+                "Version {} runs as process {}.",
+                text(&status["agent"]["version"]),
+                status["agent"]["pid"]
+            ),
+        ),
+    }
+}
+
+/// A running gateway has to answer; without one its port, if one is chosen, has to be free.
+fn gateway(context: &kit::Context, status: Option<&Value>) -> Finding {
+    let about = "gateway";
+    if let Some(status) = status {
+        let url = status["gateway"]["local_url"].as_str().unwrap_or_default();
+        return match answers(url) {
+            true => Finding::new(about, Verdict::Well, format!("It answers at {url}.")),
+            false => Finding::new(
+                about,
+                Verdict::NeedsUser,
+                format!(
+                    "It does not answer. {}",
+                    status["modules"]["gateway"]["reason"]
+                        .as_str()
+                        .unwrap_or("`nexus logs` may say why.")
+                ),
+            ),
+        };
+    }
+    let port = context.settings.section::<GatewaySettings>().get().port;
+    match port {
+        0 => Finding::new(about, Verdict::Well, "A free port is chosen at the start."),
+        port if TcpListener::bind((std::net::Ipv4Addr::LOCALHOST, port)).is_ok() => {
+            Finding::new(about, Verdict::Well, format!("Port {port} is free."))
+        }
+        port => Finding::new(
+            about,
+            Verdict::NeedsUser,
+            format!(
+                "Port {port} is taken by another program. End it, or choose another with `nexus settings set gateway.port 0`."
+            ),
+        ),
+    }
+}
+
+fn answers(url: &str) -> bool {
+    let Some(address) = url
+        .strip_prefix("http://")
+        .and_then(|address| address.parse::<SocketAddr>().ok())
+    else {
+        return false;
+    };
+    let ask = || -> std::io::Result<bool> {
+        let mut stream = TcpStream::connect_timeout(&address, ANSWER_WAIT)?;
+        stream.set_read_timeout(Some(ANSWER_WAIT))?;
+        write!(
+            stream,
+            "GET /healthz HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n"
+        )?;
+        let mut answer = [0; 12];
+        stream.read_exact(&mut answer)?;
+        Ok(&answer == b"HTTP/1.1 200")
+    };
+    ask().unwrap_or(false)
+}
+
+async fn keyring(secrets: &dyn Secrets, context: &kit::Context) -> Finding {
+    let about = "keyring";
+    let uses_file = context
+        .settings
+        .section::<crate::secrets::SecretsSettings>()
+        .get()
+        .file;
+    match secrets.names().await {
+        Ok(_) if uses_file => Finding::new(
+            about,
+            Verdict::Lacking,
+            "Secrets are kept in a file that only you can read, as the settings say. A keyring would be safer.",
+        ),
+        Ok(names) => Finding::new(
+            about,
+            Verdict::Well,
+            format!("It answers and holds {} secrets.", names.len()),
+        ),
+        // Only parts that keep a secret need it; there is none as long as remote access is off.
+        Err(SecretsError::Missing) => Finding::new(
+            about,
+            Verdict::Lacking,
+            sentence(&SecretsError::Missing.to_string()),
+        ),
+        Err(error) => Finding::new(about, Verdict::Lacking, sentence(&error.to_string())),
+    }
+}
+
+async fn desktop() -> Vec<Finding> {
+    let has_display = cfg!(not(target_os = "linux"))
+        || ["DISPLAY", "WAYLAND_DISPLAY"]
+            .iter()
+            .any(|name| std::env::var_os(name).is_some());
+    let display = if has_display {
+        Finding::new("display", Verdict::Well, "There is one to show windows on.")
+    } else {
+        Finding::new(
+            "display",
+            Verdict::Lacking,
+            "There is none: run headless and use a browser.",
+        )
+    };
+    let tray = match tray_host::look().await {
+        tray_host::TrayHost::Present => Finding::new("tray", Verdict::Well, "The desktop shows tray icons."),
+        tray_host::TrayHost::NoBus => Finding::new(
+            "tray",
+            Verdict::Lacking,
+            "There is no session bus, so there is no tray icon.",
+        ),
+        tray_host::TrayHost::Absent | tray_host::TrayHost::Unknown => Finding::new(
+            "tray",
+            Verdict::Lacking,
+            "The desktop shows no tray icons. `nexus` opens the window; on GNOME an extension adds a tray.",
+        ),
+    };
+    let bubbles = match notices::name().await {
+        Some(name) => Finding::new("notices", Verdict::Well, format!("{name} shows them.")),
+        None => Finding::new(
+            "notices",
+            Verdict::Lacking,
+            "Nothing on this desktop shows notices; they are in the log.",
+        ),
+    };
+    vec![display, tray, bubbles]
+}
+
+fn text(value: &Value) -> &str {
+    value.as_str().unwrap_or("unknown")
+}

@@ -1,0 +1,72 @@
+//! What commands need while no agent runs: the same files, with the same checks.
+
+use std::{sync::Arc, time::SystemTime};
+
+use gateway::{Door, Gateway, Parts};
+use kit::{AgentFacts, Context, NoticeSender, Overview, SettingsFile};
+use store::Store;
+use tokio::sync::watch;
+
+use super::Cx;
+use crate::{
+    control::{Failure, Instance},
+    modules,
+    secrets::Vault,
+};
+
+/// The files, held so that no agent starts in between.
+pub(super) struct Offline {
+    _lock: Instance,
+    pub(super) cx: Context,
+}
+
+impl Offline {
+    /// Takes the files of the installation.
+    pub(super) fn take(cx: &Cx) -> Result<Self, Failure> {
+        cx.dirs.create().map_err(anyhow::Error::from)?;
+        let lock = Instance::claim(&cx.dirs.run).map_err(anyhow::Error::from)?;
+        Ok(Self {
+            _lock: lock,
+            cx: context(cx),
+        })
+    }
+
+    /// The gateway's door, with nobody listening.
+    pub(super) fn door(&self) -> Result<Door, Failure> {
+        let (store, _) = Store::open(&self.cx.dirs.state.join("state.db"), SystemTime::now())
+            .map_err(anyhow::Error::from)?;
+        let parts = Parts {
+            modules: Vec::new(),
+            upstream: watch::channel(None).1,
+            event_tap: Arc::new(|| Box::pin(futures_util::stream::empty())),
+            header: modules::header(&self.cx),
+        };
+        Ok(Gateway::new(&self.cx, store, parts)?.door())
+    }
+}
+
+/// What modules are built from, for a command that starts none of them.
+pub(super) fn context(cx: &Cx) -> Context {
+    let settings = Arc::new(SettingsFile::open(
+        &cx.dirs.config.join("settings.toml"),
+        SystemTime::now(),
+    ));
+    modules::sections(&settings);
+    let nobody = Overview {
+        agent: AgentFacts {
+            version: env!("CARGO_PKG_VERSION"),
+            pid: std::process::id(),
+            started_at: SystemTime::now(),
+            is_headless: true,
+            home: cx.dirs.state.display().to_string(),
+        },
+        modules: Vec::new(),
+    };
+    Context {
+        dirs: Arc::new(cx.dirs.clone()),
+        secrets: Arc::new(Vault::new(&cx.dirs.state, settings.section())),
+        settings,
+        notices: NoticeSender::channel().0,
+        overview: watch::channel(Arc::new(nobody)).1,
+    }
+}

@@ -1,0 +1,99 @@
+//! What the agent says and shows once it serves.
+
+use std::sync::Arc;
+
+use gateway::{Door, Purpose};
+use kit::CancellationToken;
+
+use crate::{agent::Start, cli::print, desktop::Desktop};
+
+/// The page of a start: the first time the one that sets everything up.
+pub(crate) fn first_page(door: &Door) -> &'static str {
+    if door.has_password() {
+        "/chat"
+    } else {
+        "/onboarding"
+    }
+}
+
+/// Waits until the gateway serves. Then a headless agent prints where, and how to get in; one with a desktop shows
+/// its window, unless it was started in the background.
+pub(crate) async fn greet(
+    door: &Door,
+    desktop: Option<Arc<dyn Desktop>>,
+    start: Start,
+    stop: &CancellationToken,
+) {
+    let mut url = door.local_url();
+    let serving = tokio::select! {
+        () = stop.cancelled() => return,
+        serving = url.wait_for(Option::is_some) => serving.ok().and_then(|url| url.clone()),
+    };
+    let Some(url) = serving else { return };
+    tracing::info!(url, "serving");
+    if start.is_headless || start.is_demo {
+        let way_in = way_in(door, &url, start);
+        for line in lines(&url, way_in.as_deref(), &place()) {
+            print::line(&line);
+        }
+    }
+    if let Some(desktop) = desktop
+        && !start.is_background
+        && let Err(failure) = desktop.show_page(first_page(door)).await
+    {
+        print::remark(&failure.message);
+    }
+}
+
+/// The link that is printed: always to the chat in a demonstration, else to the set-up while there is no password.
+fn way_in(door: &Door, url: &str, start: Start) -> Option<String> {
+    if start.is_demo {
+        let ticket = door.ticket(Purpose::SetUp, "/chat");
+        return Some(format!("chat at {}", ticket.link(url).expose()));
+    }
+    if door.has_password() {
+        return None;
+    }
+    let ticket = door.ticket(Purpose::SetUp, "/onboarding");
+    Some(format!("set up at {}", ticket.link(url).expose()))
+}
+
+fn lines(url: &str, way_in: Option<&str>, place: &str) -> Vec<String> {
+    let port = url.rsplit(':').next().unwrap_or_default();
+    let mut lines = vec![format!("nexus ready {url}")];
+    lines.extend(way_in.map(str::to_owned));
+    lines.push(format!(
+        "from another machine: ssh -L {port}:127.0.0.1:{port} {place}, then open the address there; \
+         `nexus open --print-url` here prints a link that enters"
+    ));
+    lines
+}
+
+/// `user@host` for the hint, as far as it is known.
+fn place() -> String {
+    let user = std::env::var("USER").unwrap_or_else(|_| "you".to_owned());
+    let host = std::fs::read_to_string("/proc/sys/kernel/hostname")
+        .or_else(|_| std::env::var("COMPUTERNAME"))
+        .unwrap_or_else(|_| "this-machine".to_owned());
+    format!("{user}@{}", host.trim())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_line_is_what_scripts_wait_for() {
+        let found = lines("http://127.0.0.1:41234", Some("set up at http://x"), "ada@box");
+
+        assert_eq!(
+            found,
+            [
+                "nexus ready http://127.0.0.1:41234",
+                "set up at http://x",
+                "from another machine: ssh -L 41234:127.0.0.1:41234 ada@box, then open the address there; `nexus \
+                 open --print-url` here prints a link that enters",
+            ]
+        );
+    }
+}
