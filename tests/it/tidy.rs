@@ -186,9 +186,9 @@ fn every_default_survives_the_settings_file() {
     opencode_nexus::modules::sections(&again);
 
     assert_eq!(again.problems(), Vec::new());
-    let values =
-        |entries: &[kit::Entry]| -> Vec<String> { entries.iter().map(|entry| entry.value.clone()).collect() };
-    assert_eq!(values(&again.list()), values(&defaults));
+    let after: Vec<String> = again.list().into_iter().map(|entry| entry.value).collect();
+    let before: Vec<String> = defaults.into_iter().map(|entry| entry.value).collect();
+    assert_eq!(after, before);
 }
 
 struct File {
