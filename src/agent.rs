@@ -132,6 +132,9 @@ async fn live_logged(
     }
 }
 
+/// The desktop, if there is one, and its life.
+type Shown = (Option<Arc<dyn Desktop>>, kit::BoxFuture<'static, ()>);
+
 /// Wires the desktop, or lets notices go to the log alone.
 fn show(
     cx: &Context,
@@ -140,7 +143,7 @@ fn show(
     told: mpsc::Receiver<Notice>,
     start: Start,
     stop: &CancellationToken,
-) -> anyhow::Result<(Option<Arc<dyn Desktop>>, kit::BoxFuture<'static, ()>)> {
+) -> anyhow::Result<Shown> {
     if start.is_headless {
         // Nobody reads notices; each is in the log already.
         drop(told);

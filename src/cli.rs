@@ -90,21 +90,17 @@ fn dispatch(matches: &clap::ArgMatches, format: Format) -> Result<ExitCode, Fail
 /// What clap has to say: help and version on stdout with 0, mistakes on stderr with 2.
 fn explain(error: &clap::Error) -> ExitCode {
     let text = error.render().to_string();
-    match error.kind() {
-        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
-            print::line(text.trim_end());
-            ExitCode::SUCCESS
-        }
-        _ if std::env::args().any(|argument| argument == "--json") => {
-            let message = text.trim().trim_start_matches("error: ").to_owned();
-            print::failure(&Failure::new(Code::Usage, message), Format::Json);
-            ExitCode::from(Code::Usage.exit_status())
-        }
-        _ => {
-            print::remark(text.trim_end());
-            ExitCode::from(Code::Usage.exit_status())
-        }
+    if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) {
+        print::line(text.trim_end());
+        return ExitCode::SUCCESS;
     }
+    if std::env::args().any(|argument| argument == "--json") {
+        let message = text.trim().trim_start_matches("error: ").to_owned();
+        print::failure(&Failure::new(Code::Usage, message), Format::Json);
+    } else {
+        print::remark(text.trim_end());
+    }
+    ExitCode::from(Code::Usage.exit_status())
 }
 
 /// Runs a short piece of async work in a command that has no runtime.

@@ -23,6 +23,9 @@ const TAIL_LINES: usize = 5;
 /// Titles of the sessions that are at work.
 pub type Busy = Arc<dyn Fn() -> BoxFuture<'static, Vec<String>> + Send + Sync>;
 
+/// Makes the feed of a page's header.
+pub(crate) type Header = Arc<dyn Fn(&Caller) -> Box<dyn Feed> + Send + Sync>;
+
 /// Everything that was built, before any of it runs.
 pub struct Built {
     /// In the order they start; they stop in reverse, so that the gateway takes nothing new while the rest winds down.
@@ -77,6 +80,9 @@ pub(crate) async fn doctor(_cx: &Context) -> Vec<Finding> {
     std::future::ready(Vec::new()).await
 }
 
+/// Does a verb on the files alone.
+pub type Offline = fn(&Dirs, &Verb) -> Result<Reply, ActError>;
+
 /// A module as the command line knows it.
 #[derive(Debug, Clone, Copy)]
 pub struct Noun {
@@ -89,7 +95,7 @@ pub struct Noun {
     /// What can be asked of it, as the module declares.
     pub verbs: &'static [VerbSpec],
     /// Does it while no agent runs, where that makes sense.
-    pub offline: Option<fn(&Dirs, &Verb) -> Result<Reply, ActError>>,
+    pub offline: Option<Offline>,
 }
 
 /// The modules that can be spoken to on the command line.
@@ -135,7 +141,7 @@ fn dashboard_parts(capture: Capture) -> dashboard::Parts {
 }
 
 /// The feed of every page's header.
-pub(crate) fn header(cx: &Context) -> Arc<dyn Fn(&Caller) -> Box<dyn Feed> + Send + Sync> {
+pub(crate) fn header(cx: &Context) -> Header {
     let overview = cx.overview.clone();
     Arc::new(move |_| Box::new(web::header_feed(overview.clone())))
 }

@@ -16,7 +16,7 @@ pub(super) fn show(cx: &Cx, watch: bool) -> Result<(), Failure> {
         return Ok(());
     }
     client.send(&Request::Watch)?;
-    while let Some(status) = client.next()? {
+    while let Some(status) = client.receive()? {
         if !tell(&status, cx.format) {
             break;
         }

@@ -71,11 +71,11 @@ impl Client {
     /// What the agent answered, or that it is gone.
     pub fn ask(&mut self, request: &Request) -> Result<Value, Failure> {
         self.send(request)?;
-        self.next()?
+        self.receive()?
             .ok_or_else(|| Failure::failed("The agent ended before it answered."))
     }
 
-    /// Sends a request whose answers are read with [`next`](Self::next).
+    /// Sends a request whose answers are read with [`receive`](Self::receive).
     ///
     /// # Errors
     /// That the agent is gone.
@@ -93,7 +93,7 @@ impl Client {
     ///
     /// # Errors
     /// What the agent answered, or what broke.
-    pub fn next(&mut self) -> Result<Option<Value>, Failure> {
+    pub fn receive(&mut self) -> Result<Option<Value>, Failure> {
         let mut line = Vec::new();
         let mut limited = (&mut self.reader).take(LINE_BYTES_MAX as u64);
         match limited.read_until(b'\n', &mut line) {

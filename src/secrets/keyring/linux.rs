@@ -81,13 +81,11 @@ impl Ring {
 
     /// After a failure of the service the next call connects anew.
     fn failed(&mut self, error: Error) -> SecretsError {
-        match error {
-            Error::NoStorageAccess(_) => SecretsError::Locked,
-            other => {
-                self.store = None;
-                SecretsError::Failed(other.to_string())
-            }
+        if matches!(error, Error::NoStorageAccess(_)) {
+            return SecretsError::Locked;
         }
+        self.store = None;
+        SecretsError::Failed(error.to_string())
     }
 }
 
