@@ -1,1 +1,34 @@
-//! Placeholder until its first slice.
+//! What the operating system is asked beyond the standard library: process trees, signals, listening sockets.
+//!
+//! The one crate that may hold `unsafe`. Each system has its siblings with equal signatures behind the one seam below;
+//! what is the same everywhere stands beside it. Nothing here decides anything: it looks and it acts, once.
+//!
+//! A process is always named by [`Identity`], its number *and* the moment it started, because numbers are used again.
+
+#![cfg_attr(
+    any(target_os = "macos", windows),
+    expect(unsafe_code, reason = "the system's own interfaces are foreign functions")
+)]
+
+#[cfg(target_os = "linux")]
+mod linux;
+#[cfg(target_os = "macos")]
+mod macos;
+mod process;
+mod socket;
+#[cfg(windows)]
+mod windows;
+
+#[cfg(target_os = "linux")]
+use linux as platform;
+#[cfg(target_os = "macos")]
+use macos as platform;
+#[cfg(windows)]
+use windows as platform;
+
+pub use platform::{
+    Signals, adopt_orphans, boot_id, carries, children_of, effective_uid, end_with_parent, forbid_core_dumps, identify,
+    isolate, listening, port_owner, processes, reap, reap_adopted, reap_any, release_memory, signal,
+};
+pub use process::{Caught, Identity, Process, Reaped, Signal, below};
+pub use socket::Owner;

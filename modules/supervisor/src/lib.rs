@@ -14,11 +14,17 @@
 //! It never kills by name or port, never touches what it did not start, and never trusts a line of text for health.
 
 mod driver;
+mod ending;
+mod failures;
+mod gate;
 mod handle;
+mod machine;
 mod output;
 mod phase;
 mod policy;
 mod program;
+mod record;
+mod tree;
 
 pub use driver::{Setup, Supervisor};
 pub use handle::{Ended, Handle, Request, StopKind};

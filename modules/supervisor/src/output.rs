@@ -1,5 +1,6 @@
 //! The output of a child: who takes it, and how much of it is kept.
 
+pub(crate) mod drain;
 mod plain;
 pub(crate) mod ring;
 

@@ -1,0 +1,13 @@
+//! Linux: everything about other processes is read from `/proc` (proc(5)).
+
+mod command;
+mod own;
+mod sockets;
+mod table;
+mod waiting;
+
+pub use command::{end_with_parent, isolate};
+pub use own::{adopt_orphans, boot_id, effective_uid, forbid_core_dumps, release_memory};
+pub use sockets::{listening, port_owner};
+pub use table::{carries, children_of, identify, processes, signal};
+pub use waiting::{Signals, reap, reap_adopted, reap_any};

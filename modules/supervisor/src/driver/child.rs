@@ -1,0 +1,286 @@
+//! One running child: started, watched, taken apart.
+
+use std::{
+    io,
+    path::PathBuf,
+    process::{ExitStatus, Stdio},
+    sync::{Arc, PoisonError},
+    time::Duration,
+};
+
+use tokio::{
+    task::{JoinHandle, JoinSet},
+    time::timeout,
+};
+
+use crate::{
+    Command, Refusal, Stream,
+    output::drain::Drain,
+    record::Record,
+    tree::{MARKER_VARIABLE, Tree},
+};
+
+/// How many of its last lines tell why a child ended.
+const LAST_WORDS: usize = 3;
+
+/// How much of them is quoted.
+const LAST_WORDS_CHARS_MAX: usize = 400;
+
+/// How long the last words of a dead child are waited for. They are in the pipe already, unless a descendant keeps
+/// it open.
+const LAST_WORDS_WAIT: Duration = Duration::from_millis(200);
+
+/// When a program that could not be executed is looked at again.
+const RECHECK_PROGRAM: Duration = Duration::from_secs(30);
+
+/// A child from its start until its tree is handed over to be ended.
+pub(super) struct Child<R> {
+    pub(super) process: tokio::process::Child,
+    pub(super) run: R,
+    pub(super) tree: Tree,
+    pub(super) port: Option<u16>,
+    drain: Drain,
+    /// Where its output begins in the ring.
+    mark: u64,
+    pub(super) readers: JoinSet<()>,
+    /// Its record, once it is on disk.
+    pub(super) recorded: Recorded,
+}
+
+/// A record on its way to the disk, or there.
+pub(super) enum Recorded {
+    Writing(JoinHandle<io::Result<PathBuf>>),
+    Written(PathBuf),
+    Failed,
+}
+
+impl Recorded {
+    /// Waits for the disk. A child whose record cannot be written is run all the same: only its clean-up after a crash
+    /// of every process of ours suffers.
+    pub(super) async fn path(&mut self) -> Option<PathBuf> {
+        if let Self::Writing(writing) = self {
+            *self = match writing.await {
+                Ok(Ok(path)) => Self::Written(path),
+                Ok(Err(error)) => {
+                    tracing::warn!(%error, "the record of a child could not be written");
+                    Self::Failed
+                }
+                Err(_runtime_ends) => Self::Failed,
+            };
+        }
+        match self {
+            Self::Written(path) => Some(path.clone()),
+            Self::Writing(_) | Self::Failed => None,
+        }
+    }
+}
+
+impl<R> Child<R> {
+    /// Starts `command` in a session of its own, with its output drained from the first byte.
+    pub(super) fn spawn(
+        role: &'static str,
+        command: Command,
+        run: R,
+        drain: Drain,
+        records: PathBuf,
+    ) -> Result<Self, Refusal> {
+        let marker = format!("{role}.{:032x}", rand::random::<u128>());
+        let mut starting = tokio::process::Command::new(&command.program);
+        starting
+            .args(&command.args)
+            .env_clear()
+            .envs(command.env.iter().map(|(name, value)| (name, value)))
+            .env(MARKER_VARIABLE, &marker)
+            .current_dir(&command.folder)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            // Only for the case that the supervisor itself is dropped while it runs.
+            .kill_on_drop(true);
+        os::isolate(starting.as_std_mut());
+        let mut process = starting.spawn().map_err(|error| refusal(&command, &error))?;
+        let pid = process.id().unwrap_or(0);
+        // A child that ended within this moment has no identity any more, and needs none: its number cannot be used
+        // again before it is waited for.
+        let root = os::identify(pid).unwrap_or(os::Identity { pid, started: 0 });
+        let tree = Tree::new(root, &marker);
+        let mark = drain
+            .published
+            .ring
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .mark();
+        let mut readers = JoinSet::new();
+        if let Some(pipe) = process.stdout.take() {
+            readers.spawn(drain.clone().run(Stream::Out, pipe));
+        }
+        if let Some(pipe) = process.stderr.take() {
+            readers.spawn(drain.clone().run(Stream::Error, pipe));
+        }
+        let recorded_tree = tree.clone();
+        let recorded = tokio::task::spawn_blocking(move || {
+            Record::of(role, &recorded_tree, command.port)?.write_blocking(&records)
+        });
+        Ok(Self {
+            process,
+            run,
+            tree,
+            port: command.port,
+            drain,
+            mark,
+            readers,
+            recorded: Recorded::Writing(recorded),
+        })
+    }
+
+    pub(super) fn pid(&self) -> u32 {
+        self.tree.root.pid
+    }
+
+    /// Why it ended, in one sentence, with its last words.
+    pub(super) async fn cause(&mut self, role: &str, status: &io::Result<ExitStatus>) -> String {
+        let all_read = async { while self.readers.join_next().await.is_some() {} };
+        // Late words are merely not quoted.
+        let _ = timeout(LAST_WORDS_WAIT, all_read).await;
+        let ring = self
+            .drain
+            .published
+            .ring
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let words = ring.last_words(self.mark, LAST_WORDS).join(" / ");
+        drop(ring);
+        let end = describe(role, status);
+        if words.is_empty() {
+            end
+        } else {
+            format!(
+                "{end}: {}",
+                words.chars().take(LAST_WORDS_CHARS_MAX).collect::<String>()
+            )
+        }
+    }
+
+    /// Whether somebody outside its tree listens on the port it was given.
+    pub(super) fn has_lost_port_blocking(&self) -> bool {
+        let Some(owner) = self.port.and_then(os::port_owner) else {
+            return false;
+        };
+        // A stranger of another user shows no number, one of ours always does.
+        owner
+            .pid
+            .is_none_or(|pid| !self.tree.glance_blocking().iter().any(|own| own.pid == pid))
+    }
+}
+
+/// How `role` ended, without its words.
+pub(super) fn describe(role: &str, status: &io::Result<ExitStatus>) -> String {
+    match status {
+        Ok(status) => match (status.code(), signal_of(*status)) {
+            (Some(code), _) => format!("{role} ended with exit code {code}"),
+            (None, Some(signal)) => format!("{role} was ended by signal {signal}{}", signal_name(signal)),
+            (None, None) => format!("{role} ended"),
+        },
+        Err(error) => format!("{role} could not be waited for: {error}"),
+    }
+}
+
+fn signal_name(signal: i32) -> &'static str {
+    match signal {
+        4 => " (illegal instruction)",
+        6 => " (aborted)",
+        9 => " (killed)",
+        11 => " (crashed)",
+        15 => " (terminated)",
+        _ => "",
+    }
+}
+
+#[cfg(unix)]
+fn signal_of(status: ExitStatus) -> Option<i32> {
+    std::os::unix::process::ExitStatusExt::signal(&status)
+}
+
+#[cfg(not(unix))]
+fn signal_of(_status: ExitStatus) -> Option<i32> {
+    None
+}
+
+/// Exhaustion passes by itself; a program that cannot be executed does not.
+fn refusal(command: &Command, error: &io::Error) -> Refusal {
+    let program = command.program.display();
+    let permanent = |reason| Refusal::Permanent {
+        reason,
+        recheck: Some(RECHECK_PROGRAM),
+    };
+    if !command.folder.is_dir() {
+        return permanent(format!(
+            "the folder {} to run in does not exist: make it or choose another",
+            command.folder.display()
+        ));
+    }
+    let kind = error.kind();
+    if kind == io::ErrorKind::NotFound {
+        return permanent(format!(
+            "{program} does not exist or needs a loader that is missing: install it or set another path"
+        ));
+    }
+    if kind == io::ErrorKind::PermissionDenied {
+        return permanent(format!(
+            "{program} may not be executed: make it executable or set another path"
+        ));
+    }
+    if is_exec_format(error) {
+        return permanent(format!(
+            "{program} is no program for this machine: install the right one or set another path"
+        ));
+    }
+    if kind == io::ErrorKind::InvalidInput || kind == io::ErrorKind::IsADirectory {
+        return permanent(format!("{program} cannot be started: {error}"));
+    }
+    Refusal::Transient(format!("{program} could not be started: {error}"))
+}
+
+/// ENOEXEC on every Unix; ERROR_BAD_EXE_FORMAT on Windows.
+fn is_exec_format(error: &io::Error) -> bool {
+    let code = if cfg!(windows) { 193 } else { 8 };
+    error.raw_os_error() == Some(code)
+}
+
+/// For an ending that outlives its child in the driver.
+pub(super) struct Remains {
+    pub(super) tree: Tree,
+    pub(super) readers: JoinSet<()>,
+    pub(super) recorded: Recorded,
+}
+
+impl Remains {
+    /// Everything has ended: nobody writes any more, and nobody has to be found by the record.
+    pub(super) async fn bury(mut self, role: &str, is_gone: bool) {
+        self.readers.shutdown().await;
+        let record = self.recorded.path().await;
+        if !is_gone {
+            tracing::error!(
+                role,
+                pid = self.tree.root.pid,
+                "processes are left over and cannot be ended"
+            );
+            return;
+        }
+        if let Some(record) = record {
+            // Gone already is as good.
+            let _ = tokio::fs::remove_file(record).await;
+        }
+    }
+}
+
+/// Shared by every child of one supervisor.
+pub(super) fn drain_of(sink: &Arc<dyn crate::Sink>, published: &Arc<crate::handle::Published>) -> Drain {
+    Drain {
+        sink: Arc::clone(sink),
+        published: Arc::clone(published),
+        allowance: Arc::new(std::sync::Mutex::new(crate::output::drain::Allowance::new(
+            tokio::time::Instant::now(),
+        ))),
+    }
+}
