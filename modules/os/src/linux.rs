@@ -7,7 +7,7 @@ mod table;
 mod waiting;
 
 pub use command::{end_with_parent, isolate};
-pub use own::{adopt_orphans, boot_id, effective_uid, forbid_core_dumps, release_memory};
+pub use own::{adopt_orphans, boot_id, effective_uid, forbid_core_dumps, parent_pid, release_memory};
 pub use sockets::{listening, port_owner};
 pub use table::{carries, children_of, identify, processes, signal};
 pub use waiting::{Signals, reap, reap_adopted, reap_any};

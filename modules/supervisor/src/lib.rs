@@ -9,7 +9,7 @@
 //! driver stays short. A child is always a whole process tree: everything it started is tracked while it runs, carries
 //! a marker in its environment, and ends with it. A record on disk lets the next agent find what a killed one left.
 //!
-//! The monitor keeps the agent itself alive by the same rules, from a process that does nothing else.
+//! [`monitor`] keeps the agent itself alive by the same rules, from a process that does nothing else.
 //!
 //! It never kills by name or port, never touches what it did not start, and never trusts a line of text for health.
 
@@ -19,6 +19,7 @@ mod failures;
 mod gate;
 mod handle;
 mod machine;
+pub mod monitor;
 mod output;
 mod phase;
 mod policy;

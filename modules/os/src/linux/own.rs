@@ -54,3 +54,8 @@ pub fn boot_id() -> io::Result<String> {
 pub fn effective_uid() -> u32 {
     rustix::process::geteuid().as_raw()
 }
+
+/// The process that started this one, or the one it was handed to.
+pub fn parent_pid() -> Option<u32> {
+    rustix::process::getppid().map(|pid| pid.as_raw_nonzero().get().unsigned_abs())
+}
