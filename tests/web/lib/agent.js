@@ -165,6 +165,17 @@ export class Agent {
     return stdout.trim();
   }
 
+  /**
+   * The command line with something to read.
+   * @param {string} input
+   * @param {...string} args
+   */
+  async nexusWithInput(input, ...args) {
+    const running = run(nexus, args, { env: this.env, cwd: this.home });
+    running.child.stdin?.end(input);
+    return (await running).stdout.trim();
+  }
+
   /** The object of `nexus status --json`. */
   async status() {
     return JSON.parse(await this.nexus("status", "--json"));

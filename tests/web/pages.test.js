@@ -1,0 +1,133 @@
+// Every page that needs no conversation, on every screen and in both colour schemes.
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+import { Agent, Model } from "./lib/agent.js";
+import { assertFits, assertUsable, assertUsableEverywhere, enter, launch, open } from "./lib/browser.js";
+
+/** @type {Model} */
+let model;
+/** @type {Agent} */
+let agent;
+/** @type {import("playwright-core").Browser} */
+let browser;
+
+before(async () => {
+  model = await Model.start();
+  agent = await Agent.start({ model });
+  browser = await launch();
+});
+after(async () => {
+  await browser?.close();
+  await agent?.stop();
+  await model?.stop();
+});
+
+/** A stranger's page. */
+const stranger = () => open(browser, { base: agent.base });
+
+/**
+ * The owner's page.
+ * @param {string} [to]
+ */
+async function owner(to = "dashboard") {
+  const visit = await stranger();
+  await enter(visit.page, agent, to);
+  return visit;
+}
+
+test("a stranger finds the login page wherever they go, usable on every screen", async () => {
+  const { page, context, errors } = await stranger();
+
+  await page.goto("/dashboard");
+  assert.equal(new URL(page.url()).pathname, "/login");
+  await assertUsableEverywhere(page, "/login");
+
+  assert.deepEqual(errors, []);
+  await context.close();
+});
+
+test("a wrong password is refused in words and nothing is lost", async () => {
+  await agent.nexusWithInput("a rather long and unusual passphrase\n", "password", "set", "--stdin");
+  const { page, context } = await stranger();
+
+  await page.goto("/dashboard");
+  await page.getByLabel(/password/i).fill("not this one at all");
+  await page.keyboard.press("Enter");
+  const field = page.locator('[aria-invalid="true"]');
+  await field.waitFor();
+  const reason = await field.getAttribute("aria-describedby");
+  assert.match(await page.locator(`#${reason?.split(" ").at(-1)}`).innerText(), /password/i);
+  await assertUsable(page);
+  await page.getByLabel(/password/i).fill("a rather long and unusual passphrase");
+  await page.keyboard.press("Enter");
+  await page.waitForURL((url) => url.pathname === "/dashboard");
+
+  await context.close();
+});
+
+test("the dashboard, the logs and the first page fit every screen", async () => {
+  const { page, context, errors } = await owner();
+
+  for (const path of ["/dashboard", "/logs", "/onboarding"]) {
+    await assertUsableEverywhere(page, path);
+  }
+
+  assert.deepEqual(errors, []);
+  await context.close();
+});
+
+test("what does not exist is said on a page of ours", async () => {
+  const { page, context } = await owner();
+
+  const answer = await page.goto("/no-such-page");
+  assert.equal(answer?.status(), 404);
+  assert.notEqual((await page.getByRole("heading", { level: 1 }).innerText()).trim(), "");
+  await assertUsable(page);
+
+  await context.close();
+});
+
+test("a used link says what to do instead of letting in", async () => {
+  const link = await agent.link();
+  const first = await stranger();
+  await first.page.goto(link);
+  await first.page.getByRole("main").getByRole("button").first().click();
+  await first.page.waitForURL((url) => !url.pathname.startsWith("/enter"));
+
+  const second = await stranger();
+  await second.page.goto(link);
+  await second.page.getByRole("main").getByRole("button").first().click();
+  await second.page.getByText("nexus open --print-url").waitFor();
+  await assertUsable(second.page);
+
+  await first.context.close();
+  await second.context.close();
+});
+
+test("pages survive a text size of 200 percent", async () => {
+  const { page, context } = await owner();
+
+  // Twice the text on a screen of 1280 px is a screen of 640 px.
+  await page.setViewportSize({ width: 640, height: 430 });
+  for (const path of ["/dashboard", "/logs", "/onboarding", "/chat"]) {
+    await page.goto(path);
+    await assertFits(page);
+  }
+
+  await context.close();
+});
+
+test("a page comes back by itself after the network was away", async () => {
+  const { page, context } = await owner();
+  await page.waitForFunction(() => document.body.dataset["link"] === "up");
+
+  await context.setOffline(true);
+  await page.waitForFunction(() => document.body.dataset["link"] === "lost");
+  await page.getByText("This device is offline.").waitFor();
+  await assertUsable(page);
+  await context.setOffline(false);
+  await page.waitForFunction(() => document.body.dataset["link"] === "up");
+  await page.getByText("This device is offline.").waitFor({ state: "hidden" });
+
+  await context.close();
+});
