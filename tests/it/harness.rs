@@ -1,6 +1,7 @@
 //! What a story stands on: a home of its own, an agent, sessions at its door, and waiting with a deadline.
 
 mod agent;
+mod desktop;
 mod home;
 mod http;
 mod opencode;
@@ -8,6 +9,7 @@ mod process;
 mod wait;
 
 pub use agent::{Agent, Options};
+pub use desktop::{Desktop, Part};
 pub use home::Home;
 pub use http::{Answer, Session, block_on};
 pub use opencode::{model, opencode};

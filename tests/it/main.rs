@@ -9,6 +9,8 @@
 
 mod harness;
 
+mod cli;
+mod desktop_rig;
 mod edges;
 mod start;
 mod tidy;

@@ -11,7 +11,7 @@ use std::{
 use fakes::model::Model;
 use serde_json::Value;
 
-use super::{Home, PATIENCE, Pid, Processes, Session, opencode, until};
+use super::{Desktop, Home, PATIENCE, Pid, Processes, Session, opencode, until};
 
 /// The quit budget and what a busy machine may add.
 const QUIT_WAIT: Duration = Duration::from_secs(15);
@@ -30,6 +30,12 @@ impl Options {
     pub fn home(mut self, home: Home) -> Self {
         self.home = home;
         self
+    }
+
+    /// In this desktop session, with tray and windows.
+    pub fn desktop(mut self, desktop: &Desktop) -> Self {
+        self.home.env_of(desktop.home());
+        self.arguments(&["run", "--background"])
     }
 
     /// With these arguments instead of `run --headless --demo`.
