@@ -1,6 +1,8 @@
-//! `nexus run`: this process becomes the agent, unless one runs already.
+//! `nexus run`: this process becomes the agent's monitor, which starts it, unless an agent runs already.
 
 use std::process::ExitCode;
+
+use supervisor::monitor::{self, Entered, Restarts};
 
 use super::{Cx, grammar::Run, print};
 use crate::{
@@ -10,6 +12,16 @@ use crate::{
 
 pub(super) fn run(cx: &Cx, how: &Run) -> Result<ExitCode, Failure> {
     cx.dirs.create().map_err(anyhow::Error::from)?;
+    if let Some(client) = Client::connect(&cx.dirs.run).map_err(anyhow::Error::from)? {
+        return second(client, how);
+    }
+    match monitor::enter(Restarts::default()).map_err(anyhow::Error::from)? {
+        Entered::Ended(code) => Ok(code),
+        Entered::Agent => become_agent(cx, how),
+    }
+}
+
+fn become_agent(cx: &Cx, how: &Run) -> Result<ExitCode, Failure> {
     let start = Start {
         is_headless: how.headless,
         is_background: how.background,

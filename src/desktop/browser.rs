@@ -14,11 +14,21 @@ const OPENER_WAIT: Duration = Duration::from_secs(3);
 
 /// Opens an address or file with what the system uses for it.
 pub(super) async fn open(target: &str) -> io::Result<()> {
-    let mut command = opener(target);
-    command
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null());
+    let mut last = io::Error::other("no browser was found");
+    for mut command in openers(target) {
+        command
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null());
+        match start(command).await {
+            Ok(()) => return Ok(()),
+            Err(error) => last = error,
+        }
+    }
+    Err(last)
+}
+
+async fn start(mut command: Command) -> io::Result<()> {
     let mut child = command.spawn()?;
     match tokio::time::timeout(OPENER_WAIT, child.wait()).await {
         Ok(Ok(status)) if !status.success() => Err(io::Error::other("no browser was found")),
@@ -28,25 +38,33 @@ pub(super) async fn open(target: &str) -> io::Result<()> {
     }
 }
 
+/// What is tried in turn. Everything below the agent ends with it, which a browser must not: where there is a user
+/// manager, it starts the browser.
 #[cfg(target_os = "linux")]
-fn opener(target: &str) -> Command {
-    let mut command = Command::new("xdg-open");
-    command.arg(target).process_group(0);
-    command
+fn openers(target: &str) -> Vec<Command> {
+    let mut outside = Command::new("systemd-run");
+    outside.args(["--user", "--quiet", "--collect"]);
+    for name in ["DISPLAY", "WAYLAND_DISPLAY", "XAUTHORITY"] {
+        outside.args(["-E", name]);
+    }
+    outside.args(["--", "xdg-open", target]);
+    let mut inside = Command::new("xdg-open");
+    inside.arg(target).process_group(0);
+    vec![outside, inside]
 }
 
 #[cfg(target_os = "macos")]
-fn opener(target: &str) -> Command {
+fn openers(target: &str) -> Vec<Command> {
     let mut command = Command::new("open");
     command.arg(target);
-    command
+    vec![command]
 }
 
 #[cfg(windows)]
-fn opener(target: &str) -> Command {
+fn openers(target: &str) -> Vec<Command> {
     let mut command = Command::new("rundll32");
     command.arg("url.dll,FileProtocolHandler").arg(target);
-    command
+    vec![command]
 }
 
 /// A file that enters with a ticket when a browser opens it. The ticket stands in no argument and no address; the

@@ -12,5 +12,6 @@ mod harness;
 mod cli;
 mod desktop_rig;
 mod edges;
+mod readme;
 mod start;
 mod tidy;
