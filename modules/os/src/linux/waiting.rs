@@ -20,7 +20,7 @@ pub struct Signals {
 #[expect(unsafe_code, reason = "waiting for signals is offered by the C library alone")]
 impl Signals {
     /// Keeps SIGTERM, SIGINT, SIGHUP and SIGCHLD until [`Signals::wait`] asks for them. For the main thread, before any
-    /// other exists; children started by the standard library do not inherit it.
+    /// other exists. Children inherit it (Rust 1.95) unless they are started through this crate's own means.
     ///
     /// # Errors
     /// The system's.
