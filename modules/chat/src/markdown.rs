@@ -18,9 +18,7 @@ mod tree;
 #[cfg(test)]
 mod tests;
 
-pub use build::blocks as parse;
 pub use document::Document;
-pub use link::Target;
 
 use crate::code::Highlighter;
 use build::{Definitions, Memo, Reading};

@@ -123,6 +123,10 @@ impl PageModel {
                             .unwrap_or_else(|| panic!("no element {before} to insert before"))
                     });
                     for node in fragment(html) {
+                        // The same element again is the same element in another place.
+                        if let Some(known) = id_of(&node).and_then(|id| self.find(&id)) {
+                            detach(&known);
+                        }
                         adopt(&parent, node, before.as_ref());
                     }
                 }

@@ -1,0 +1,52 @@
+//! Routes: pages by GET, everything that changes something by POST.
+
+mod answer;
+mod pages;
+mod requests;
+mod send;
+mod sessions;
+
+use std::sync::Arc;
+
+use axum::{
+    Router,
+    extract::DefaultBodyLimit,
+    routing::{get, post},
+};
+
+use crate::desk::Desk;
+
+/// Largest message with its attachments. They arrive as base64, a third larger than the files.
+const SEND_BYTES_MAX: usize = 24 * 1024 * 1024;
+/// Everything else is a few words.
+const FORM_BYTES_MAX: usize = 512 * 1024;
+
+/// All routes of the chat, without the `/chat` before them.
+pub fn routes(desk: Arc<Desk>) -> Router {
+    Router::new()
+        .route(
+            "/new",
+            post(send::new).layer(DefaultBodyLimit::max(SEND_BYTES_MAX)),
+        )
+        .route(
+            "/{id}/send",
+            post(send::send).layer(DefaultBodyLimit::max(SEND_BYTES_MAX)),
+        )
+        .route("/", get(pages::home))
+        .route("/drafts", post(send::draft))
+        .route("/{id}", get(pages::talk))
+        .route("/{id}/stop", post(sessions::stop))
+        .route("/{id}/continue", post(sessions::go_on))
+        .route("/{id}/earlier", post(sessions::earlier))
+        .route("/{id}/rename", post(sessions::rename))
+        .route("/{id}/pin", post(sessions::pin))
+        .route("/{id}/archive", post(sessions::archive))
+        .route("/{id}/compact", post(sessions::compact))
+        .route("/{id}/delete", post(sessions::delete))
+        .route("/{id}/undelete", post(sessions::undelete))
+        .route("/{id}/permission/{request}", post(requests::permission))
+        .route("/{id}/question/{request}", post(requests::question))
+        .route("/{id}/find", get(requests::find))
+        .layer(DefaultBodyLimit::max(FORM_BYTES_MAX))
+        .with_state(desk)
+}

@@ -1,0 +1,193 @@
+//! The two pages.
+
+use std::{
+    sync::Arc,
+    time::{Instant, SystemTime},
+};
+
+use axum::{
+    Extension,
+    extract::{Path, Query, State},
+    http::StatusCode,
+    response::{IntoResponse, Response},
+};
+use kit::Chrome;
+use opencode::wire::Session;
+use serde::Deserialize;
+use web::{Body, LiveView};
+
+use crate::{
+    desk::{Catalog, Desk},
+    shelf::{self, Shelf},
+    transcript::conversation::Conversation,
+    view,
+};
+
+#[derive(Deserialize, Default)]
+#[serde(default)]
+pub struct Search {
+    q: String,
+}
+
+/// `GET /chat?q=words`
+pub async fn home(
+    State(desk): State<Arc<Desk>>,
+    Extension(chrome): Extension<Arc<Chrome>>,
+    Query(search): Query<Search>,
+) -> Response {
+    let draft = desk.notes.draft("new").await.unwrap_or_default();
+    let projects = desk.projects();
+    let catalog = projects
+        .first()
+        .and_then(|folder| desk.known_catalog(folder))
+        .unwrap_or_default();
+    let all = desk.shelf(Shelf::cards);
+    let words = search.q.trim().to_lowercase();
+    let (cards, rest) = if words.is_empty() {
+        shelf::split(all)
+    } else {
+        let is_found = |card: &view::Card| {
+            format!("{} {}", card.title, card.directory)
+                .to_lowercase()
+                .contains(&words)
+        };
+        (Vec::new(), all.into_iter().filter(is_found).collect())
+    };
+    let nonce = opencode::wire::message_id();
+    let composer = view::Composer {
+        session_id: None,
+        is_busy: false,
+        draft: &draft,
+        nonce: &nonce,
+        choices: view::Choices {
+            models: &catalog.models,
+            model: &catalog.default_model,
+            agents: &catalog.agents,
+            agent: "build",
+        },
+        projects: &projects,
+        home: &desk.home,
+    };
+    let content = view::home(&view::Home {
+        composer,
+        link: desk.trouble(),
+        cards: &cards,
+        rest: &rest,
+        search: &search.q,
+        now: SystemTime::now(),
+    });
+    let live = LiveView {
+        view: "chat",
+        key: String::new(),
+        cursor: None,
+    };
+    let body = Body {
+        title: "Sessions".to_owned(),
+        // A page of search results stays what was asked for.
+        live: words.is_empty().then_some(live),
+        class: "chat",
+        content,
+    };
+    web::page(&chrome, body).into_response()
+}
+
+/// `GET /chat/{id}`
+pub async fn talk(
+    State(desk): State<Arc<Desk>>,
+    Extension(chrome): Extension<Arc<Chrome>>,
+    Path(id): Path<String>,
+) -> Response {
+    let draft = desk.notes.draft(&id).await.unwrap_or_default();
+    let (conversation, turns, cursor) = match desk.transcript(&id).await {
+        Ok(transcript) => {
+            let shown = transcript.snapshot(Instant::now());
+            (shown.conversation, shown.turns, Some(shown.cursor.to_text()))
+        }
+        Err(error) if error.is_missing() || desk.trouble().is_none() => {
+            let body = Body {
+                title: "Session".to_owned(),
+                live: None,
+                class: "chat",
+                content: view::missing(&format!("{error}. It may have been deleted.")),
+            };
+            return (StatusCode::NOT_FOUND, web::page(&chrome, body)).into_response();
+        }
+        // The page fills itself when the server is back.
+        Err(_) => (Conversation::new(unknown(&desk, &id)), String::new(), None),
+    };
+    let session = &conversation.session;
+    let catalog = desk.known_catalog(&session.directory).unwrap_or_default();
+    let body = Body {
+        title: if session.is_unnamed() {
+            "New session".to_owned()
+        } else {
+            session.title.clone()
+        },
+        live: Some(LiveView {
+            view: "chat",
+            key: id.clone(),
+            cursor,
+        }),
+        class: "chat conversation-page",
+        content: content(&desk, &conversation, &turns, &catalog, &draft),
+    };
+    web::page(&chrome, body).into_response()
+}
+
+fn unknown(desk: &Desk, id: &str) -> Session {
+    let known = desk.shelf(|shelf| shelf.session(id).cloned());
+    known.unwrap_or_else(|| Session {
+        id: id.to_owned(),
+        title: "Session".to_owned(),
+        ..Session::default()
+    })
+}
+
+fn content(
+    desk: &Desk,
+    conversation: &Conversation,
+    turns: &str,
+    catalog: &Catalog,
+    draft: &str,
+) -> maud::Markup {
+    let session = &conversation.session;
+    let place = view::Place {
+        directory: &session.directory,
+        home: &desk.home,
+    };
+    let nonce = opencode::wire::message_id();
+    let model = catalog.model_of(session);
+    view::talk(&view::Talk {
+        session,
+        place,
+        status: &conversation.status,
+        failure: conversation.failure.as_ref(),
+        is_cut: conversation.is_cut(),
+        is_pinned: desk.shelf(|shelf| shelf.pins.contains(&session.id)),
+        turns,
+        has_older: conversation.older.is_some(),
+        asks: view::Asks {
+            session_id: &session.id,
+            permissions: conversation.permissions.values().collect(),
+            questions: conversation.questions.values().collect(),
+            place,
+        },
+        composer: view::Composer {
+            session_id: Some(&session.id),
+            is_busy: conversation.is_busy(),
+            draft,
+            nonce: &nonce,
+            choices: view::Choices {
+                models: &catalog.models,
+                model: &model,
+                agents: &catalog.agents,
+                agent: session.agent.as_deref().unwrap_or("build"),
+            },
+            projects: &[],
+            home: &desk.home,
+        },
+        link: desk.trouble(),
+        all: &desk.shelf(Shelf::cards),
+        now: SystemTime::now(),
+    })
+}

@@ -1,0 +1,273 @@
+//! Sending: words and files become a message, once.
+
+use std::{sync::Arc, time::SystemTime};
+
+use axum::{
+    Form, Json,
+    extract::{FromRequest, Path, Request, State},
+    http::{HeaderMap, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use opencode::{
+    api::CommandCall,
+    wire::{ModelRef, NewSession, PartInput, Prompt, message_id},
+};
+use serde::Deserialize;
+
+use super::answer::{Done, Refusal, answer, page_of};
+use crate::desk::Desk;
+
+/// Files of one message.
+const FILES_MAX: usize = 8;
+/// Characters of a nonce.
+const NONCE_CHARS_MAX: usize = 64;
+
+/// What the composer sends, as a form or as JSON.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct Words {
+    text: String,
+    nonce: String,
+    /// `provider/model`, or empty.
+    model: String,
+    agent: String,
+    /// For a new session.
+    directory: String,
+    files: Vec<File>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct File {
+    name: String,
+    mime: String,
+    /// `data:…;base64,…`
+    url: String,
+}
+
+impl Words {
+    async fn read(request: Request) -> Result<Self, Refusal> {
+        let kind = request.headers().get(header::CONTENT_TYPE);
+        let is_json = kind.is_some_and(|kind| kind.as_bytes().starts_with(b"application/json"));
+        let too_large = |status: StatusCode| match status {
+            StatusCode::PAYLOAD_TOO_LARGE => Refusal(
+                status,
+                "The message is too large: attachments may have 16 MiB together. Remove some and send again."
+                    .to_owned(),
+            ),
+            other => Refusal(
+                other,
+                "The message could not be read. Reload the page and send it again.".to_owned(),
+            ),
+        };
+        let words: Self = if is_json {
+            let Json(words) = Json::from_request(request, &())
+                .await
+                .map_err(|error| too_large(error.status()))?;
+            words
+        } else {
+            let Form(words) = Form::from_request(request, &())
+                .await
+                .map_err(|error| too_large(error.status()))?;
+            words
+        };
+        words.check()?;
+        Ok(words)
+    }
+
+    fn check(&self) -> Result<(), Refusal> {
+        if self.text.trim().is_empty() && self.files.is_empty() {
+            return Err(Refusal::usage(
+                "There is nothing to send yet. Write something first.",
+            ));
+        }
+        if self.files.len() > FILES_MAX {
+            return Err(Refusal::usage(
+                "A message takes at most 8 files. Remove some and send again.",
+            ));
+        }
+        if self.files.iter().any(|file| !file.url.starts_with("data:")) {
+            return Err(Refusal::usage("Only files from this device can be attached."));
+        }
+        Ok(())
+    }
+
+    fn nonce(&self) -> String {
+        let nonce: String = self.nonce.chars().take(NONCE_CHARS_MAX).collect();
+        if nonce.is_empty() { message_id() } else { nonce }
+    }
+
+    fn model(&self) -> Option<ModelRef> {
+        let (provider, model) = self.model.split_once('/')?;
+        Some(ModelRef {
+            provider_id: provider.to_owned(),
+            model_id: model.to_owned(),
+            variant: None,
+        })
+    }
+
+    fn agent(&self) -> Option<String> {
+        (!self.agent.is_empty()).then(|| self.agent.clone())
+    }
+
+    fn parts(&self) -> Vec<PartInput> {
+        let mut parts = Vec::new();
+        if !self.text.trim().is_empty() {
+            parts.push(PartInput::Text {
+                text: self.text.replace("\r\n", "\n"),
+            });
+        }
+        parts.extend(self.file_parts());
+        parts
+    }
+
+    fn file_parts(&self) -> Vec<PartInput> {
+        let part = |file: &File| PartInput::File {
+            mime: file.mime.clone(),
+            url: file.url.clone(),
+            filename: Some(file.name.clone()),
+        };
+        self.files.iter().map(part).collect()
+    }
+
+    /// A message that begins with `/name` may be a prepared prompt.
+    fn command(&self) -> Option<(&str, &str)> {
+        let rest = self.text.strip_prefix('/')?;
+        let (name, arguments) = rest.split_once(char::is_whitespace).unwrap_or((rest, ""));
+        let is_name = !name.is_empty() && !name.contains('/');
+        is_name.then_some((name, arguments.trim()))
+    }
+}
+
+/// `POST /chat/new`
+pub async fn new(State(desk): State<Arc<Desk>>, headers: HeaderMap, request: Request) -> Response {
+    let result = begin(&desk, request).await;
+    answer(&headers, "/chat", result)
+}
+
+async fn begin(desk: &Arc<Desk>, request: Request) -> Result<Done, Refusal> {
+    let words = Words::read(request).await?;
+    let nonce = words.nonce();
+    if let Some(session) = desk.notes.begun(&nonce).await? {
+        deliver(desk, &session, &nonce, &words).await?;
+        return Ok(Done::At(page_of(&session)));
+    }
+    let projects = desk.projects();
+    let directory = if words.directory.is_empty() {
+        projects.first().cloned().unwrap_or_default()
+    } else {
+        words.directory.clone()
+    };
+    if !projects.contains(&directory) {
+        return Err(Refusal::usage(
+            "This folder is not among the project folders. Add it in the settings under chat.projects.",
+        ));
+    }
+    let session = desk
+        .api
+        .create_session(&directory, &NewSession::default())
+        .await?;
+    deliver(desk, &session.id, &nonce, &words).await?;
+    desk.notes.keep_draft("new", "", SystemTime::now()).await?;
+    Ok(Done::At(page_of(&session.id)))
+}
+
+/// `POST /chat/{id}/send`
+pub async fn send(
+    State(desk): State<Arc<Desk>>,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+    request: Request,
+) -> Response {
+    let result = send_to(&desk, &id, request).await;
+    answer(&headers, &page_of(&id), result)
+}
+
+async fn send_to(desk: &Arc<Desk>, id: &str, request: Request) -> Result<Done, Refusal> {
+    let words = Words::read(request).await?;
+    deliver(desk, id, &words.nonce(), &words).await?;
+    desk.notes.keep_draft(id, "", SystemTime::now()).await?;
+    Ok(Done::Here)
+}
+
+/// Gives the words to the server. What was sent before under the same nonce is not sent again, whatever became of the
+/// first answer.
+async fn deliver(desk: &Arc<Desk>, id: &str, nonce: &str, words: &Words) -> Result<(), Refusal> {
+    let sent = desk
+        .notes
+        .send(nonce, id, &message_id(), SystemTime::now())
+        .await?;
+    if sent.is_repeat && desk.api.message("", &sent.session, &sent.message).await.is_ok() {
+        return Ok(());
+    }
+    let directory = match desk.shelf(|shelf| shelf.session(id).map(|session| session.directory.clone())) {
+        Some(directory) => directory,
+        None => desk.api.session("", id).await?.directory,
+    };
+    if let Some((name, arguments)) = words.command() {
+        let commands = desk.api.commands(&directory).await?;
+        if commands.iter().any(|command| command.name == name) {
+            let call = CommandCall {
+                command: name.to_owned(),
+                arguments: arguments.to_owned(),
+                agent: words.agent(),
+                model: Some(words.model.clone()).filter(|model| !model.is_empty()),
+                parts: words.file_parts(),
+            };
+            return run_command(desk, directory, id.to_owned(), call);
+        }
+    }
+    let prompt = Prompt {
+        parts: words.parts(),
+        message_id: Some(sent.message),
+        model: words.model(),
+        agent: words.agent(),
+        variant: None,
+    };
+    desk.api.prompt(&directory, id, &prompt).await?;
+    Ok(())
+}
+
+/// A command's answer comes when its turn is over; what happens is seen on the page.
+fn run_command(desk: &Arc<Desk>, directory: String, id: String, call: CommandCall) -> Result<(), Refusal> {
+    let api = desk.api.clone();
+    let job = Box::pin(async move {
+        if let Err(error) = api.command(&directory, &id, &call).await {
+            tracing::warn!(%error, "a command ended with an error");
+        }
+    });
+    if desk.hand_over(job) {
+        Ok(())
+    } else {
+        Err(Refusal(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "Too many commands wait already. Try again in a moment.".to_owned(),
+        ))
+    }
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct Draft {
+    key: String,
+    text: String,
+}
+
+/// `POST /chat/drafts`
+pub async fn draft(State(desk): State<Arc<Desk>>, Form(draft): Form<Draft>) -> Response {
+    let is_key = draft.key == "new" || draft.key.starts_with("ses_") && draft.key.len() < 64;
+    if !is_key {
+        return StatusCode::BAD_REQUEST.into_response();
+    }
+    match desk
+        .notes
+        .keep_draft(&draft.key, &draft.text, SystemTime::now())
+        .await
+    {
+        Ok(()) => StatusCode::NO_CONTENT.into_response(),
+        Err(error) => {
+            tracing::warn!(%error, "a draft could not be kept");
+            StatusCode::INTERNAL_SERVER_ERROR.into_response()
+        }
+    }
+}

@@ -1,0 +1,188 @@
+//! What can be done with a session.
+
+use std::{
+    sync::Arc,
+    time::{Instant, SystemTime},
+};
+
+use axum::{
+    Form,
+    extract::{Path, State},
+    http::HeaderMap,
+    response::Response,
+};
+use opencode::wire::{Millis, ModelRef, Prompt, message_id};
+use serde::Deserialize;
+
+use super::answer::{Done, Refusal, answer, page_of};
+use crate::desk::Desk;
+
+/// Characters of a title.
+const TITLE_CHARS_MAX: usize = 200;
+
+type Desks = State<Arc<Desk>>;
+
+fn directory(desk: &Desk, id: &str) -> String {
+    desk.shelf(|shelf| shelf.session(id).map(|session| session.directory.clone()))
+        .unwrap_or_default()
+}
+
+/// `POST /chat/{id}/stop`
+pub async fn stop(State(desk): Desks, Path(id): Path<String>, headers: HeaderMap) -> Response {
+    let result = desk.api.abort(&directory(&desk, &id), &id).await;
+    answer(
+        &headers,
+        &page_of(&id),
+        result.map(|()| Done::Here).map_err(Refusal::from),
+    )
+}
+
+/// `POST /chat/{id}/continue`: takes a turn up that the server's end cut off.
+pub async fn go_on(State(desk): Desks, Path(id): Path<String>, headers: HeaderMap) -> Response {
+    let prompt = Prompt {
+        message_id: Some(message_id()),
+        ..Prompt::text("Continue where you stopped.")
+    };
+    let result = desk.api.prompt(&directory(&desk, &id), &id, &prompt).await;
+    answer(
+        &headers,
+        &page_of(&id),
+        result.map(|()| Done::Here).map_err(Refusal::from),
+    )
+}
+
+/// `POST /chat/{id}/earlier`
+pub async fn earlier(State(desk): Desks, Path(id): Path<String>, headers: HeaderMap) -> Response {
+    let result = desk.earlier(&id).await;
+    answer(
+        &headers,
+        &page_of(&id),
+        result.map(|()| Done::Here).map_err(Refusal::from),
+    )
+}
+
+/// A title.
+#[derive(Deserialize)]
+pub struct Title {
+    title: String,
+}
+
+/// `POST /chat/{id}/rename`
+pub async fn rename(
+    State(desk): Desks,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+    Form(form): Form<Title>,
+) -> Response {
+    let title: String = form.title.trim().chars().take(TITLE_CHARS_MAX).collect();
+    let result = if title.is_empty() {
+        Err(Refusal::usage(
+            "A session needs a title. Write one, then press Rename.",
+        ))
+    } else {
+        let renamed = desk.api.rename_session(&directory(&desk, &id), &id, &title).await;
+        renamed
+            .map(|_session| Done::Said("Renamed.".to_owned()))
+            .map_err(Refusal::from)
+    };
+    answer(&headers, &page_of(&id), result)
+}
+
+/// On or off.
+#[derive(Deserialize)]
+pub struct Switch {
+    on: bool,
+}
+
+/// `POST /chat/{id}/pin`
+pub async fn pin(
+    State(desk): Desks,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+    Form(form): Form<Switch>,
+) -> Response {
+    let result = desk.notes.pin(&id, form.on).await;
+    if result.is_ok() {
+        desk.change_shelf(|shelf| {
+            if form.on {
+                shelf.pins.insert(id.clone());
+            } else {
+                shelf.pins.remove(&id);
+            }
+        });
+    }
+    let said = if form.on {
+        "Pinned to the top of your sessions."
+    } else {
+        "No longer pinned."
+    };
+    let result = result
+        .map(|()| Done::Said(said.to_owned()))
+        .map_err(Refusal::from);
+    answer(&headers, &page_of(&id), result)
+}
+
+/// `POST /chat/{id}/archive`
+pub async fn archive(State(desk): Desks, Path(id): Path<String>, headers: HeaderMap) -> Response {
+    let now = Millis::from_time(SystemTime::now());
+    let result = desk.api.archive_session(&directory(&desk, &id), &id, now).await;
+    answer(
+        &headers,
+        "/chat",
+        result
+            .map(|_session| Done::At("/".to_owned()))
+            .map_err(Refusal::from),
+    )
+}
+
+/// `POST /chat/{id}/compact`: as long as the summary takes, so it is done beside this.
+pub async fn compact(State(desk): Desks, Path(id): Path<String>, headers: HeaderMap) -> Response {
+    let result = begin_compact(&desk, &id).await;
+    answer(&headers, &page_of(&id), result)
+}
+
+async fn begin_compact(desk: &Arc<Desk>, id: &str) -> Result<Done, Refusal> {
+    let session = desk.api.session("", id).await?;
+    let Some(model) = session.model else {
+        return Err(Refusal::usage("There is nothing to summarise yet."));
+    };
+    let (api, id, directory) = (desk.api.clone(), id.to_owned(), session.directory);
+    let model = ModelRef {
+        provider_id: model.provider_id,
+        model_id: model.id,
+        variant: None,
+    };
+    let is_taken = desk.hand_over(Box::pin(async move {
+        if let Err(error) = api.compact(&directory, &id, &model).await {
+            tracing::warn!(%error, "a session could not be summarised");
+        }
+    }));
+    if is_taken {
+        Ok(Done::Said("The conversation is being summarised.".to_owned()))
+    } else {
+        Err(Refusal::usage("Too much waits already. Try again in a moment."))
+    }
+}
+
+/// `POST /chat/{id}/delete`: stops the session, hides it, and deletes it in a moment.
+pub async fn delete(State(desk): Desks, Path(id): Path<String>, headers: HeaderMap) -> Response {
+    let stopped = desk.api.abort(&directory(&desk, &id), &id).await;
+    let result = match stopped {
+        Ok(()) => {
+            desk.let_go(&id, Instant::now());
+            Ok(Done::At("/".to_owned()))
+        }
+        Err(error) => Err(Refusal::from(error)),
+    };
+    answer(&headers, "/chat", result)
+}
+
+/// `POST /chat/{id}/undelete`
+pub async fn undelete(State(desk): Desks, Path(id): Path<String>, headers: HeaderMap) -> Response {
+    let result = if desk.take_back(&id) {
+        Ok(Done::Said("The session is kept.".to_owned()))
+    } else {
+        Err(Refusal::usage("It was too late: the session is deleted."))
+    };
+    answer(&headers, "/chat", result)
+}

@@ -1,0 +1,286 @@
+//! Everything the chat keeps in memory, behind one lock, and how it is fetched and kept true.
+
+mod follow;
+mod load;
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::{Instant, SystemTime},
+};
+
+use kit::{BoxFuture, NoticeSender, Setting, State, Status};
+use opencode::{Api, Link, wire::Event};
+use tokio::sync::{mpsc, watch};
+
+use crate::{
+    code::Highlighter,
+    notes::Notes,
+    settings::ChatSettings,
+    shelf::Shelf,
+    transcript::{Transcript, conversation::words},
+    view::ModelChoice,
+};
+
+/// Streamed text kept for parts nobody looks at; more than any one answer, and bounded.
+const STREAMED_BYTES_MAX: usize = 4 * 1024 * 1024;
+
+/// Jobs that may wait to begin.
+const JOBS_MAX: usize = 64;
+
+/// Work that outlives the request that asked for it, e.g. a command that runs as long as its turn.
+pub type Job = BoxFuture<'static, ()>;
+
+/// The chat's memory and its hands.
+pub struct Desk {
+    pub api: Api,
+    pub notes: Notes,
+    pub settings: Setting<ChatSettings>,
+    pub highlighter: Arc<Highlighter>,
+    pub home: Arc<str>,
+    notices: NoticeSender,
+    live: Mutex<Live>,
+    /// Counts changes of the shelf.
+    shelf_changed: watch::Sender<u64>,
+    status: watch::Sender<Status>,
+    /// Work that outlives its request, done beside the following.
+    jobs: mpsc::Sender<Job>,
+    waiting_jobs: Mutex<Option<mpsc::Receiver<Job>>>,
+    /// One load at a time: two viewers of one session wait for one fetch.
+    loading: tokio::sync::Mutex<()>,
+}
+
+#[derive(Default)]
+struct Live {
+    shelf: Shelf,
+    slots: HashMap<String, Slot>,
+    streamed: Streamed,
+    catalogs: HashMap<String, Arc<Catalog>>,
+    /// Sessions to delete, and when.
+    leaving: HashMap<String, Instant>,
+}
+
+/// A session somebody looks at, or will in a moment.
+#[derive(Default)]
+struct Slot {
+    transcript: Option<Arc<Transcript>>,
+    /// Events since a fetch began, applied again when it has arrived.
+    recorded: Option<Vec<Arc<Event>>>,
+}
+
+/// Text of parts that are being written, by part: the server stores it only when the part is finished.
+#[derive(Default)]
+struct Streamed {
+    parts: HashMap<String, (String, String)>,
+    bytes: usize,
+}
+
+/// What can be chosen in one folder.
+#[derive(Debug, Default)]
+pub struct Catalog {
+    pub models: Vec<ModelChoice>,
+    /// Names of the agents a person may choose.
+    pub agents: Vec<String>,
+    /// The server's own choice, `provider/model`.
+    pub default_model: String,
+}
+
+impl Catalog {
+    /// The model of a session's next message, `provider/model`.
+    pub fn model_of(&self, session: &opencode::wire::Session) -> String {
+        match &session.model {
+            Some(model) if !model.id.is_empty() => format!("{}/{}", model.provider_id, model.id),
+            Some(_) | None => self.default_model.clone(),
+        }
+    }
+}
+
+/// What a desk is made of.
+pub struct Parts {
+    pub api: Api,
+    pub notes: Notes,
+    pub settings: Setting<ChatSettings>,
+    pub notices: NoticeSender,
+}
+
+impl Desk {
+    /// An empty desk.
+    pub fn new(parts: Parts) -> Self {
+        let home = std::env::var("HOME")
+            .or_else(|_| std::env::var("USERPROFILE"))
+            .unwrap_or_default();
+        let (jobs, waiting_jobs) = mpsc::channel(JOBS_MAX);
+        Self {
+            jobs,
+            waiting_jobs: Mutex::new(Some(waiting_jobs)),
+            api: parts.api,
+            notes: parts.notes,
+            settings: parts.settings,
+            highlighter: Arc::default(),
+            home: home.into(),
+            notices: parts.notices,
+            live: Mutex::default(),
+            shelf_changed: watch::Sender::new(0),
+            status: watch::Sender::new(Status::new(State::Starting, SystemTime::now())),
+            loading: tokio::sync::Mutex::new(()),
+        }
+    }
+
+    /// The module's status.
+    pub fn status(&self) -> watch::Receiver<Status> {
+        self.status.subscribe()
+    }
+
+    /// Changes with the shelf.
+    pub fn shelf_changes(&self) -> watch::Receiver<u64> {
+        self.shelf_changed.subscribe()
+    }
+
+    /// Has work done that outlives its request; false when too much waits already.
+    pub fn hand_over(&self, job: Job) -> bool {
+        self.jobs.try_send(job).is_ok()
+    }
+
+    /// What is known of a folder's choices without asking.
+    pub fn known_catalog(&self, directory: &str) -> Option<Arc<Catalog>> {
+        self.lock().catalogs.get(directory).cloned()
+    }
+
+    /// Looks at the shelf.
+    pub fn shelf<T>(&self, look: impl FnOnce(&Shelf) -> T) -> T {
+        look(&self.lock().shelf)
+    }
+
+    /// Changes the shelf and tells everybody.
+    pub fn change_shelf<T>(&self, change: impl FnOnce(&mut Shelf) -> T) -> T {
+        let changed = change(&mut self.lock().shelf);
+        self.tell_shelf();
+        changed
+    }
+
+    /// Folders a new session can be made in, the first one preselected.
+    pub fn projects(&self) -> Vec<String> {
+        let mut folders = self.settings.get().projects;
+        for folder in self.shelf(Shelf::folders) {
+            if !folders.contains(&folder) {
+                folders.push(folder);
+            }
+        }
+        if folders.is_empty() && !self.home.is_empty() {
+            folders.push(self.home.to_string());
+        }
+        folders
+    }
+
+    /// Why opencode cannot be asked now, as a sentence; `None` while it can.
+    pub fn trouble(&self) -> Option<String> {
+        match &*self.api.link().borrow() {
+            Link::Up { .. } => None,
+            Link::Down { reason } => {
+                Some(format!("opencode cannot be reached: {reason}.").replace("..", "."))
+            }
+        }
+    }
+
+    fn tell_shelf(&self) {
+        self.shelf_changed.send_modify(|count| *count += 1);
+        self.tell_status();
+    }
+
+    fn tell_status(&self) {
+        let (total, busy) = self.shelf(Shelf::counts);
+        let state = match &*self.api.link().borrow() {
+            Link::Up { .. } => State::Running,
+            Link::Down { .. } => State::Degraded,
+        };
+        let reason = self.trouble();
+        let (waiting, recent) = self.shelf(|shelf| (waiting(shelf), recent(shelf)));
+        self.status.send_if_modified(|status| {
+            let mut fresh = Status::new(state, status.since);
+            if status.state != state {
+                fresh.since = SystemTime::now();
+            }
+            fresh.reason = reason;
+            fresh.facts = vec![
+                kit::Fact("Sessions", total.to_string()),
+                kit::Fact("Busy", busy.to_string()),
+            ];
+            fresh.details.insert("waiting".to_owned(), waiting);
+            fresh.details.insert("recent".to_owned(), recent);
+            let is_new = *status != fresh;
+            *status = fresh;
+            is_new
+        });
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Live> {
+        // What a panic left half done is fetched again with the next connection.
+        self.live.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Recent sessions and open requests travel in the status, so that the tray can be computed from it alone.
+const SLOTS_MAX: usize = 5;
+
+fn waiting(shelf: &Shelf) -> serde_json::Value {
+    let asks = shelf.waiting().take(SLOTS_MAX).map(|(request, session, wants)| {
+        let root = shelf.root_of(session);
+        serde_json::json!({ "request": request, "session": root, "wants": wants, "is_question": request.starts_with("que_") })
+    });
+    asks.collect()
+}
+
+fn recent(shelf: &Shelf) -> serde_json::Value {
+    let cards = shelf.cards().into_iter().take(SLOTS_MAX);
+    cards
+        .map(|card| serde_json::json!({ "session": card.id, "title": card.title }))
+        .collect()
+}
+
+impl Streamed {
+    fn apply(&mut self, event: &Event) {
+        match event {
+            Event::PartUpdated(part) => {
+                let Some((text, is_complete)) = words(part) else {
+                    return;
+                };
+                if is_complete {
+                    self.forget(&part.id);
+                } else if !self.parts.contains_key(&part.id) {
+                    self.bytes += text.len();
+                    let kept = (part.session_id.clone(), text.to_owned());
+                    self.parts.insert(part.id.clone(), kept);
+                }
+            }
+            Event::PartDelta(delta) if delta.field == "text" && self.bytes < STREAMED_BYTES_MAX => {
+                if let Some((_, text)) = self.parts.get_mut(&delta.part_id) {
+                    text.push_str(&delta.delta);
+                    self.bytes += delta.delta.len();
+                }
+            }
+            Event::SessionDeleted(session) => self.forget_session(&session.id),
+            _ => {}
+        }
+    }
+
+    fn get(&self, part_id: &str) -> Option<String> {
+        self.parts.get(part_id).map(|(_, text)| text.clone())
+    }
+
+    fn forget(&mut self, part_id: &str) {
+        if let Some((_, text)) = self.parts.remove(part_id) {
+            self.bytes -= text.len();
+        }
+    }
+
+    fn forget_session(&mut self, session_id: &str) {
+        let bytes = &mut self.bytes;
+        self.parts.retain(|_, (session, text)| {
+            let is_kept = session != session_id;
+            if !is_kept {
+                *bytes -= text.len();
+            }
+            is_kept
+        });
+    }
+}

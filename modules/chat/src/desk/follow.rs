@@ -1,0 +1,309 @@
+//! Following what happens: one subscription, everything kept true.
+
+use std::{
+    collections::BTreeSet,
+    sync::{Arc, PoisonError},
+    time::{Duration, Instant},
+};
+
+use kit::{CancellationToken, Notice, NoticeKind};
+use opencode::{Signal, api::SessionFilter, wire::Event};
+use tokio::{task::JoinSet, time::interval};
+
+use super::{Desk, Live};
+
+/// A transcript without viewers is kept this long: reloads and short walks between pages cost nothing.
+pub const UNSEEN_MAX: Duration = Duration::from_secs(45);
+/// How often things are tidied away.
+const TIDY_EVERY: Duration = Duration::from_secs(5);
+/// Sessions listed at once.
+const LIST_SESSIONS: usize = 200;
+/// Sessions whose last words are fetched for their cards.
+const WORDS_SESSIONS: usize = 12;
+/// Configured folders whose state is fetched; each costs the server an instance.
+const FOLDERS_MAX: usize = 4;
+/// How long a deleted session can be had back.
+const UNDO: Duration = Duration::from_secs(10);
+
+impl Desk {
+    /// Follows until told to stop.
+    pub async fn follow(self: Arc<Self>, stop: CancellationToken) {
+        let mut events = self.api.events();
+        let mut link = self.api.link();
+        let mut tidy = interval(TIDY_EVERY);
+        let mut fetches: JoinSet<()> = JoinSet::new();
+        let taken = self
+            .waiting_jobs
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+        // A second life after a failure has no jobs to wait for: those of the first are gone with it.
+        let mut jobs = taken.unwrap_or_else(|| tokio::sync::mpsc::channel(1).1);
+        match self.notes.pins().await {
+            Ok(pins) => self.change_shelf(|shelf| shelf.pins = pins),
+            Err(error) => tracing::warn!(%error, "the pinned sessions could not be read"),
+        }
+        loop {
+            tokio::select! {
+                () = stop.cancelled() => break,
+                signal = events.recv() => {
+                    self.take(signal, &mut fetches);
+                    // Everything that is there already, before anybody draws.
+                    while let Some(signal) = events.try_recv() {
+                        self.take(signal, &mut fetches);
+                    }
+                }
+                changed = link.changed() => {
+                    if changed.is_err() {
+                        break;
+                    }
+                    self.tell_shelf();
+                }
+                _ = tidy.tick() => {
+                    let now = Instant::now();
+                    self.drop_unseen(now);
+                    for id in self.due(now) {
+                        fetches.spawn(Arc::clone(&self).delete_now(id));
+                    }
+                }
+                Some(job) = jobs.recv() => {
+                    fetches.spawn(job);
+                }
+                Some(done) = fetches.join_next() => {
+                    if let Err(error) = done {
+                        tracing::warn!(%error, "fetching for the chat was cut short");
+                    }
+                }
+            }
+        }
+        *self.waiting_jobs.lock().unwrap_or_else(PoisonError::into_inner) = Some(jobs);
+        fetches.shutdown().await;
+    }
+
+    fn take(self: &Arc<Self>, signal: Signal, fetches: &mut JoinSet<()>) {
+        match signal {
+            Signal::Event { event, .. } => self.apply(&event, fetches),
+            Signal::Connected { .. } => {
+                let mut live = self.lock();
+                live.catalogs.clear();
+                live.shelf.all_idle();
+                drop(live);
+                fetches.spawn(Arc::clone(self).refresh());
+            }
+            Signal::Lagged => {
+                fetches.spawn(Arc::clone(self).refresh());
+            }
+            Signal::Lost => self.tell_shelf(),
+        }
+    }
+
+    fn apply(self: &Arc<Self>, event: &Arc<Event>, fetches: &mut JoinSet<()>) {
+        if matches!(**event, Event::InstanceDisposed { .. } | Event::GlobalDisposed) {
+            self.lock().catalogs.clear();
+            fetches.spawn(Arc::clone(self).refresh());
+            return;
+        }
+        let mut held = self.lock();
+        let live = &mut *held;
+        let is_shelf_new = live.shelf.apply(event, &self.home);
+        live.streamed.apply(event);
+        let mut concerned = BTreeSet::new();
+        if let Some(id) = event.session_id() {
+            concerned.insert(id.to_owned());
+            if is_ask(event) {
+                concerned.insert(live.shelf.root_of(id).to_owned());
+            }
+        }
+        for id in &concerned {
+            if let Some(slot) = live.slots.get_mut(id) {
+                Self::record(slot, event);
+            }
+        }
+        if let Event::SessionDeleted(session) = &**event {
+            live.slots.remove(&session.id);
+        }
+        let notice = notice(live, event);
+        drop(held);
+        if let Some(notice) = notice {
+            self.notices.send(notice);
+        }
+        if is_shelf_new {
+            self.tell_shelf();
+        }
+    }
+
+    /// Fetches the list, what is under way, and what pages show.
+    async fn refresh(self: Arc<Self>) {
+        let open = self.keep_open_only();
+        for id in open {
+            if let Err(error) = self.refetch(&id).await {
+                tracing::debug!(%error, "a session on a page could not be fetched again");
+            }
+        }
+        let filter = SessionFilter {
+            limit: Some(LIST_SESSIONS),
+            ..SessionFilter::default()
+        };
+        match self.api.all_sessions(&filter).await {
+            Ok(page) => self.change_shelf(|shelf| shelf.take_list(page.sessions)),
+            Err(error) => tracing::warn!(%error, "the sessions could not be listed"),
+        }
+        self.statuses().await;
+        self.last_words().await;
+    }
+
+    /// Forgets transcripts nobody looks at and names the others.
+    fn keep_open_only(&self) -> Vec<String> {
+        let mut live = self.lock();
+        live.slots.retain(|_, slot| {
+            let viewers = slot
+                .transcript
+                .as_ref()
+                .map_or(0, |transcript| transcript.viewers());
+            slot.recorded.is_some() || viewers > 0
+        });
+        live.slots.keys().cloned().collect()
+    }
+
+    /// What is under way in the folders this program knows to be in use.
+    async fn statuses(&self) {
+        let folders: BTreeSet<String> = {
+            let live = self.lock();
+            let shown = live.slots.keys().filter_map(|id| live.shelf.session(id));
+            let mut folders: BTreeSet<String> = shown.map(|session| session.directory.clone()).collect();
+            folders.extend(self.settings.get().projects.into_iter().take(FOLDERS_MAX));
+            folders
+        };
+        for folder in folders {
+            let (status, permissions, questions) = tokio::join!(
+                self.api.status(&folder),
+                self.api.permissions(&folder),
+                self.api.questions(&folder)
+            );
+            let Ok(status) = status else { continue };
+            let permissions = permissions.unwrap_or_default().into_iter();
+            let questions = questions.unwrap_or_default().into_iter();
+            let asks: Vec<Event> = permissions
+                .map(|asked| Event::PermissionAsked(Box::new(asked)))
+                .chain(questions.map(|asked| Event::QuestionAsked(Box::new(asked))))
+                // A request of a session that does nothing is void.
+                .filter(|event| event.session_id().is_some_and(|id| status.contains_key(id)))
+                .collect();
+            self.change_shelf(|shelf| {
+                shelf.take_status(&folder, &status);
+                for event in asks {
+                    shelf.apply(&event, &self.home);
+                }
+            });
+        }
+    }
+
+    /// The last words of the sessions on cards.
+    async fn last_words(&self) {
+        let ids: Vec<String> = self.shelf(|shelf| {
+            let cards = shelf.cards().into_iter().filter(|card| card.words.is_empty());
+            cards.take(WORDS_SESSIONS).map(|card| card.id).collect()
+        });
+        for id in ids {
+            if let Ok(page) = self.api.messages("", &id, 2, None).await {
+                self.change_shelf(|shelf| shelf.take_last(&id, &page.messages));
+            }
+        }
+    }
+
+    /// Hides a session; it is deleted in a moment unless it is had back.
+    pub fn let_go(&self, id: &str, now: Instant) {
+        let mut live = self.lock();
+        live.leaving.insert(id.to_owned(), now + UNDO);
+        live.shelf.leaving.insert(id.to_owned());
+        drop(live);
+        self.tell_shelf();
+    }
+
+    /// Keeps a session that was about to be deleted; false when it is too late.
+    pub fn take_back(&self, id: &str) -> bool {
+        let mut live = self.lock();
+        let was_there = live.leaving.remove(id).is_some();
+        live.shelf.leaving.remove(id);
+        drop(live);
+        self.tell_shelf();
+        was_there
+    }
+
+    fn due(&self, now: Instant) -> Vec<String> {
+        let mut live = self.lock();
+        let due: Vec<String> = live
+            .leaving
+            .iter()
+            .filter(|(_, at)| **at <= now)
+            .map(|(id, _)| id.clone())
+            .collect();
+        for id in &due {
+            live.leaving.remove(id);
+        }
+        due
+    }
+
+    async fn delete_now(self: Arc<Self>, id: String) {
+        match self.api.delete_session("", &id).await {
+            Err(error) if !error.is_missing() => {
+                self.take_back(&id);
+                self.notices.send(Notice {
+                    kind: NoticeKind::Session,
+                    key: format!("delete-{id}"),
+                    title: "A session was not deleted".to_owned(),
+                    body: format!("{error}. It is on the page again; delete it when opencode runs."),
+                    page: "/chat".to_owned(),
+                });
+            }
+            Ok(()) | Err(_) => {}
+        }
+    }
+}
+
+fn is_ask(event: &Event) -> bool {
+    matches!(
+        event,
+        Event::PermissionAsked(_)
+            | Event::PermissionReplied { .. }
+            | Event::QuestionAsked(_)
+            | Event::QuestionClosed { .. }
+    )
+}
+
+/// Somebody has to answer and nobody looks at the session.
+fn notice(live: &Live, event: &Event) -> Option<Notice> {
+    let (asker, request, wants) = match event {
+        Event::PermissionAsked(asked) => {
+            let named = asked
+                .metadata
+                .get("command")
+                .or_else(|| asked.metadata.get("filepath"));
+            let wants = named
+                .and_then(|wants| wants.as_str())
+                .unwrap_or(&asked.permission);
+            (&asked.session_id, &asked.id, wants.to_owned())
+        }
+        Event::QuestionAsked(asked) => {
+            let first = asked.questions.first().map(|item| item.question.clone());
+            (&asked.session_id, &asked.id, first.unwrap_or_default())
+        }
+        _ => return None,
+    };
+    let root = live.shelf.root_of(asker);
+    let slot = live.slots.get(root).and_then(|slot| slot.transcript.as_ref());
+    if slot.is_some_and(|transcript| transcript.viewers() > 0) {
+        return None;
+    }
+    let title = live
+        .shelf
+        .session(root)
+        .map_or("A session", |session| &session.title);
+    Some(Notice {
+        kind: NoticeKind::Waiting,
+        key: format!("ask-{request}"),
+        title: format!("{title} waits for you"),
+        body: format!("It asks: {wants}. Open the session to answer."),
+        page: format!("/chat/{root}"),
+    })
+}

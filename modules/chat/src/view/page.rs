@@ -1,0 +1,262 @@
+//! The two pages: all sessions, and one.
+
+use std::time::SystemTime;
+
+use maud::{Markup, PreEscaped, html};
+use opencode::wire::{Failure, Session, SessionStatus};
+use web::{
+    icon,
+    parts::{Tone, empty},
+};
+
+use super::{Asks, Card, CardState, Composer, Place, asks, cards, composer, list, message};
+use crate::text::{clean, shortened};
+
+/// The main page.
+pub struct Home<'a> {
+    pub composer: Composer<'a>,
+    pub link: Option<String>,
+    pub cards: &'a [Card],
+    /// All others.
+    pub rest: &'a [Card],
+    pub search: &'a str,
+    pub now: SystemTime,
+}
+
+/// Composer, cards, list.
+pub fn home(home: &Home<'_>) -> Markup {
+    html! {
+        div.home {
+            h1.unseen { "Sessions" }
+            (link_line(home.link.as_deref()))
+            section.compose-new aria-label="New session" { (composer(&home.composer)) }
+            @if home.cards.is_empty() && home.search.is_empty() {
+                div #cards {
+                    (empty("chat", "No sessions yet", "Say above what you want done, and in which folder. Everything the agent does will be here.", None))
+                }
+            } @else {
+                section aria-labelledby="recent" {
+                    h2 #recent.unseen { "Recent sessions" }
+                    (cards(home.cards, home.composer.home, home.now))
+                }
+            }
+            @if !home.rest.is_empty() || !home.search.is_empty() {
+                section.all-sessions aria-labelledby="all" {
+                    h2 #all { "All sessions" }
+                    (search_form(home.search))
+                    (list(home.rest, home.composer.home, home.now, ""))
+                    p.nothing-found hidden[!home.rest.is_empty()] { "No session has these words in its title or folder." }
+                }
+            }
+        }
+    }
+}
+
+fn search_form(search: &str) -> Markup {
+    html! {
+        form.search method="get" action="/chat" role="search" {
+            label { (icon("search")) span.unseen { "Search sessions" }
+                input #find type="search" name="q" value=(search) placeholder="Search" data-filter="sessions"
+                    data-key="/" data-key-label="Search sessions" autocomplete="off";
+            }
+        }
+    }
+}
+
+/// One conversation.
+pub struct Talk<'a> {
+    pub session: &'a Session,
+    pub place: Place<'a>,
+    pub status: &'a SessionStatus,
+    pub failure: Option<&'a Failure>,
+    pub is_cut: bool,
+    pub is_pinned: bool,
+    /// The turns as they are on every page.
+    pub turns: &'a str,
+    pub has_older: bool,
+    pub asks: Asks<'a>,
+    pub composer: Composer<'a>,
+    pub link: Option<String>,
+    pub all: &'a [Card],
+    pub now: SystemTime,
+}
+
+/// List, conversation, composer.
+pub fn talk(talk: &Talk<'_>) -> Markup {
+    html! {
+        div.talk {
+            aside.side aria-label="Sessions" {
+                a.button href="/" data-key="n" data-key-label="New session" { (icon("plus")) "New session" }
+                (search_form(""))
+                (list(talk.all, talk.place.home, talk.now, &talk.session.id))
+            }
+            div.conversation {
+                (top(talk))
+                div.log #log data-stick tabindex="0" role="region" aria-label="Conversation" {
+                    (earlier(&talk.session.id, talk.has_older))
+                    div #turns { (PreEscaped(talk.turns)) }
+                }
+                button #log-below.pill.below type="button" data-to-end="log" hidden { (icon("down")) "New below" }
+                div.foot-area {
+                    (asks(&talk.asks))
+                    (foot(&talk.session.id, talk.status, talk.failure, talk.is_cut))
+                    (link_line(talk.link.as_deref()))
+                    (composer(&talk.composer))
+                }
+            }
+        }
+    }
+}
+
+/// The way to older messages.
+pub fn earlier(id: &str, has_older: bool) -> Markup {
+    html! {
+        div #earlier {
+            @if has_older {
+                form method="post" action=(format!("/chat/{id}/earlier")) data-inline {
+                    button.button.quiet type="submit" { "Show earlier messages" }
+                }
+            }
+        }
+    }
+}
+
+fn top(talk: &Talk<'_>) -> Markup {
+    let id = &talk.session.id;
+    html! {
+        header.talk-top {
+            a.back.button.quiet href="/" data-escape aria-label="All sessions" { (icon("back")) }
+            (head(talk.session, &talk.place))
+            button.button.quiet type="button" popovertarget="session-menu" aria-label="Session menu" { (icon("more")) }
+            div #session-menu popover {
+                form method="post" action=(format!("/chat/{id}/rename")) data-inline {
+                    label.field { span { "Title" } input type="text" name="title" value=(talk.session.title) maxlength="200" required autocomplete="off"; }
+                    button.button type="submit" { (icon("edit")) "Rename" }
+                }
+                form method="post" action=(format!("/chat/{id}/pin")) data-inline {
+                    input type="hidden" name="on" value=(if talk.is_pinned { "false" } else { "true" });
+                    button.button.quiet type="submit" { (icon("pin")) @if talk.is_pinned { "Unpin" } @else { "Pin" } }
+                }
+                form method="post" action=(format!("/chat/{id}/compact")) data-inline {
+                    button.button.quiet type="submit" { (icon("refresh")) "Summarise to save context" }
+                }
+                form method="post" action=(format!("/chat/{id}/archive")) data-inline {
+                    button.button.quiet type="submit" { (icon("archive")) "Archive" }
+                }
+                form method="post" action=(format!("/chat/{id}/delete")) data-inline {
+                    button.button.quiet.danger type="submit" { (icon("trash")) "Delete" }
+                }
+            }
+        }
+    }
+}
+
+/// Title, folder, model, use of the context.
+pub fn head(session: &Session, place: &Place<'_>) -> Markup {
+    let title = if session.is_unnamed() {
+        "New session"
+    } else {
+        &session.title
+    };
+    let mut facts = vec![clean(&place.from_home(&session.directory)).into_owned()];
+    if let Some(model) = &session.model {
+        facts.push(clean(&model.id).into_owned());
+    }
+    let used = session.tokens.context();
+    if used > 0 {
+        facts.push(format!("{} tokens", message::tokens(used)));
+    }
+    if session.cost > 0.0 {
+        facts.push(message::cost(session.cost));
+    }
+    html! {
+        div #session-head {
+            h1 { (clean(&shortened(title, 120))) }
+            p.session-facts {
+                @if let Some(parent) = &session.parent_id {
+                    a href=(format!("/chat/{parent}")) { "Sub-agent of another session" } " · "
+                }
+                (facts.join(" · "))
+            }
+        }
+    }
+}
+
+/// One line on what is going on: working, trying again, failed, cut off.
+pub fn foot(id: &str, status: &SessionStatus, failure: Option<&Failure>, is_cut: bool) -> Markup {
+    html! {
+        div #foot {
+            @match status {
+                SessionStatus::Retry { attempt, message, next } => {
+                    p.foot-line data-tone="warn" {
+                        (icon("shape-triangle"))
+                        span {
+                            "The model's vendor failed (" (clean(&shortened(message, 200))) "). Attempt " (attempt + 1) " "
+                            (web::time::until(next.time(), SystemTime::now())) "."
+                        }
+                    }
+                }
+                SessionStatus::Busy | SessionStatus::Other => {
+                    p.foot-line data-tone="busy" { (icon("shape-ring")) span.working { "Working" } }
+                }
+                SessionStatus::Idle => {
+                    @if let Some(failure) = failure {
+                        p.foot-line role="alert" data-tone="bad" {
+                            (icon("shape-alert"))
+                            span { "The turn failed: " (clean(&shortened(failure.message(), 400))) " Send your message again, or choose another model." }
+                        }
+                    } @else if is_cut {
+                        div.foot-line data-tone="bad" {
+                            (icon("shape-alert"))
+                            span { "The server stopped in the middle of this answer." }
+                            form method="post" action=(format!("/chat/{id}/continue")) data-inline {
+                                button.button type="submit" { "Continue" }
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// The one line about the connection to opencode, gone when all is well.
+pub fn link_line(reason: Option<&str>) -> Markup {
+    html! {
+        div #link role="status" {
+            @if let Some(reason) = reason {
+                p.foot-line data-tone=(Tone::Warn.as_str()) {
+                    (icon("shape-triangle"))
+                    span { (reason) " Your text is kept." }
+                }
+            }
+        }
+    }
+}
+
+/// A session that is not there.
+pub fn missing(reason: &str) -> Markup {
+    html! {
+        div.home {
+            h1 { "This session cannot be shown" }
+            p { (reason) }
+            p { a.button href="/" { "All sessions" } }
+        }
+    }
+}
+
+/// The state a conversation's card would show.
+#[must_use]
+pub fn state_of(has_asks: bool, status: &SessionStatus, has_failed: bool, is_cut: bool) -> CardState {
+    if has_asks {
+        CardState::Waiting
+    } else if status.is_busy() {
+        CardState::Working
+    } else if has_failed {
+        CardState::Failed
+    } else if is_cut {
+        CardState::Cut
+    } else {
+        CardState::Idle
+    }
+}
