@@ -1,0 +1,205 @@
+use std::time::Duration;
+
+use gateway::Purpose;
+
+use crate::house::{House, PASSWORD};
+
+#[tokio::test]
+async fn looking_at_a_link_burns_nothing_and_the_button_works_once() {
+    let house = House::open().await;
+    let ticket = house.door.ticket(Purpose::Link, "/chat/ses_1");
+    let link = ticket.link(&house.origin());
+    let path = link.expose().strip_prefix(&house.origin()).unwrap();
+    let form = format!("ticket={}", ticket.secret.expose());
+
+    for _ in 0..3 {
+        let page = house.ask("GET", path).send().await;
+        assert_eq!((page.status, page.header("set-cookie")), (200, None));
+        assert!(page.body.contains("method=\"post\" action=\"/enter\""));
+    }
+    let first = house.form("/enter", &form).send().await;
+    let second = house.form("/enter", &form).send().await;
+
+    assert_eq!(
+        (first.status, first.header("location")),
+        (303, Some("/chat/ses_1"))
+    );
+    assert_eq!(
+        house.ask("GET", "/chat").page_of(&first.cookie()).status().await,
+        200
+    );
+    assert_eq!((second.status, second.header("set-cookie")), (401, None));
+    assert!(second.body.contains("nexus open --print-url"));
+}
+
+#[tokio::test]
+async fn a_window_enters_by_header_once() {
+    let house = House::open().await;
+    let ticket = house.door.ticket(Purpose::Window, "/dashboard");
+    let asked = house
+        .ask("GET", "/enter")
+        .with("Authorization", &format!("Ticket {}", ticket.secret.expose()));
+
+    let first = asked.send().await;
+    let second = asked.send().await;
+
+    assert_eq!(
+        (first.status, first.header("location")),
+        (303, Some("/dashboard"))
+    );
+    assert_eq!(second.status, 401);
+    let forged = house
+        .ask("GET", "/enter")
+        .with("Authorization", "Ticket 00")
+        .status()
+        .await;
+    assert_eq!(forged, 401);
+}
+
+#[tokio::test]
+async fn a_second_window_stays_in_the_session_of_the_first() {
+    let house = House::open().await;
+    let cookie = house.enter(Purpose::Window).await;
+    let ticket = house.door.ticket(Purpose::Window, "/dashboard");
+
+    let asked = house.ask("GET", "/enter").with("Cookie", &cookie);
+    let answer = asked
+        .with("Authorization", &format!("Ticket {}", ticket.secret.expose()))
+        .send()
+        .await;
+
+    assert_eq!((answer.status, answer.header("set-cookie")), (303, None));
+    assert_eq!(house.door.sessions().len(), 1);
+    assert_eq!(house.ask("GET", "/chat").page_of(&cookie).status().await, 200);
+}
+
+#[tokio::test]
+async fn the_first_password_is_set_at_the_machine_or_not_at_all() {
+    let house = House::without_password().await;
+    let form = "password=a+walrus+plays+the+banjo&repeat=a+walrus+plays+the+banjo";
+    let stored = house.folder.path().join("credential");
+    let used = house.door.ticket(Purpose::SetUp, "/onboarding");
+    house
+        .form("/enter", &format!("ticket={}", used.secret.expose()))
+        .send()
+        .await;
+    let script = house.door.script_token("backup").await.unwrap();
+
+    assert_eq!(house.form("/password", form).status().await, 401);
+    let again = house
+        .form("/enter", &format!("ticket={}", used.secret.expose()))
+        .status()
+        .await;
+    assert_eq!(again, 401);
+    let unknown = house
+        .form("/enter", &format!("ticket={}", "0".repeat(64)))
+        .status()
+        .await;
+    assert_eq!(unknown, 401);
+    let by_script = house
+        .form("/password", form)
+        .with("Authorization", &format!("Bearer {}", script.expose()));
+    assert_eq!(by_script.status().await, 401);
+    assert!(!stored.exists());
+
+    let cookie = house.enter(Purpose::SetUp).await;
+    assert_eq!(
+        house
+            .form("/password", form)
+            .with("Cookie", &cookie)
+            .status()
+            .await,
+        303
+    );
+    assert!(stored.exists());
+    assert_eq!(house.log_in_with(PASSWORD).await.status, 303);
+}
+
+#[tokio::test]
+async fn a_new_password_needs_the_current_one_and_ends_all_other_sessions() {
+    let mut house = House::open().await;
+    let cookie = house.log_in().await;
+    let other = house.log_in().await;
+    let change = async |form: &str| {
+        house
+            .form("/password", form)
+            .with("Cookie", &cookie)
+            .status()
+            .await
+    };
+    let before = std::fs::read(house.folder.path().join("credential")).unwrap();
+
+    let new = "password=velvet+ocean+kettle&repeat=velvet+ocean+kettle";
+    assert_eq!(change(new).await, 403);
+    assert_eq!(change(&format!("current=wrong&{new}")).await, 403);
+    let current = "current=a+walrus+plays+the+banjo";
+    assert_eq!(
+        change(&format!("{current}&password=too+short&repeat=too+short")).await,
+        422
+    );
+    assert_eq!(
+        change(&format!(
+            "{current}&password=opencode-nexus-123&repeat=opencode-nexus-123"
+        ))
+        .await,
+        422
+    );
+    assert_eq!(
+        change(&format!("{current}&password=velvet+ocean+kettle&repeat=other")).await,
+        422
+    );
+    assert_eq!(
+        std::fs::read(house.folder.path().join("credential")).unwrap(),
+        before
+    );
+    assert_eq!(change(&format!("{current}&{new}")).await, 303);
+
+    assert_eq!(house.ask("GET", "/chat").page_of(&cookie).status().await, 200);
+    assert_eq!(house.ask("GET", "/chat").page_of(&other).status().await, 401);
+    assert_eq!(house.log_in_with(PASSWORD).await.status, 401);
+    assert_eq!(house.log_in_with("velvet ocean kettle").await.status, 303);
+    assert_eq!(
+        house.notices.try_recv().unwrap().title,
+        "The password was changed"
+    );
+}
+
+#[tokio::test]
+async fn lengths_of_passwords_are_judged_in_characters() {
+    let house = House::open().await;
+    let cookie = house.log_in().await;
+    let mut current = PASSWORD.to_owned();
+    let encoded = |text: &str| url::form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>();
+    // Letters in an order that is nobody's first guess.
+    let of_length = |length: u32| -> String {
+        let mut state = 1_u32;
+        let next = |_| {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            char::from(b'a' + u8::try_from(state >> 24).unwrap() % 26)
+        };
+        (0..length).map(next).collect()
+    };
+
+    for (length, expected) in [(14, 422), (64, 303), (128, 303), (129, 422)] {
+        let password = of_length(length);
+        let body = format!(
+            "current={}&password={new}&repeat={new}",
+            encoded(&current),
+            new = encoded(&password)
+        );
+        let status = house
+            .form("/password", &body)
+            .with("Cookie", &cookie)
+            .status()
+            .await;
+        assert_eq!(status, expected, "{length}");
+        if expected == 303 {
+            current = password;
+        }
+    }
+    let mut nearly = current.clone();
+    nearly.pop();
+    assert_eq!(house.log_in_with(&format!("{nearly}!")).await.status, 401);
+    assert_eq!(house.log_in_with(&current).await.status, 303);
+    house.turn_clock(Duration::from_secs(1));
+}

@@ -1,0 +1,242 @@
+use std::time::{Duration, Instant};
+
+use futures_util::{SinkExt, StreamExt};
+use tokio::net::TcpStream;
+use tokio_tungstenite::{
+    MaybeTlsStream, WebSocketStream, connect_async,
+    tungstenite::{Error, Message, client::IntoClientRequest, protocol::frame::coding::CloseCode},
+};
+
+use crate::house::{House, PATIENCE};
+
+type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
+
+async fn open(house: &House, cookie: Option<&str>, origin: Option<&str>, query: &str) -> Result<Socket, u16> {
+    let mut request = format!("ws://127.0.0.1:{}/live?{query}", house.port)
+        .into_client_request()
+        .unwrap();
+    if let Some(cookie) = cookie {
+        request.headers_mut().insert("cookie", cookie.parse().unwrap());
+    }
+    if let Some(origin) = origin {
+        request.headers_mut().insert("origin", origin.parse().unwrap());
+    }
+    match connect_async(request).await {
+        Ok((socket, _)) => Ok(socket),
+        Err(Error::Http(answer)) => Err(answer.status().as_u16()),
+        Err(other) => panic!("{other}"),
+    }
+}
+
+async fn text(socket: &mut Socket) -> String {
+    loop {
+        match tokio::time::timeout(PATIENCE, socket.next())
+            .await
+            .unwrap()
+            .unwrap()
+            .unwrap()
+        {
+            Message::Text(text) => return text.to_string(),
+            Message::Ping(_) | Message::Pong(_) => {}
+            other @ (Message::Binary(_) | Message::Close(_) | Message::Frame(_)) => panic!("{other:?}"),
+        }
+    }
+}
+
+async fn close_code(socket: &mut Socket) -> CloseCode {
+    loop {
+        match tokio::time::timeout(PATIENCE, socket.next())
+            .await
+            .unwrap()
+            .unwrap()
+            .unwrap()
+        {
+            Message::Close(frame) => return frame.unwrap().code,
+            Message::Text(_) | Message::Ping(_) | Message::Pong(_) => {}
+            other @ (Message::Binary(_) | Message::Frame(_)) => panic!("{other:?}"),
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_socket_is_opened_by_our_own_pages_with_a_session() {
+    let house = House::open().await;
+    let cookie = house.log_in().await;
+    let origin = house.origin();
+
+    assert_eq!(
+        open(&house, None, Some(&origin), "view=chat").await.err(),
+        Some(401)
+    );
+    assert_eq!(
+        open(&house, Some(&cookie), None, "view=chat").await.err(),
+        Some(403)
+    );
+    assert_eq!(
+        open(&house, Some(&cookie), Some("https://evil.example"), "view=chat")
+            .await
+            .err(),
+        Some(403)
+    );
+    assert_eq!(
+        open(&house, Some(&cookie), Some("null"), "view=chat").await.err(),
+        Some(403)
+    );
+    assert_eq!(
+        open(&house, Some(&cookie), Some(&origin), "view=none")
+            .await
+            .err(),
+        Some(404)
+    );
+    assert_eq!(
+        open(&house, Some(&cookie), Some(&origin), "view=chat&key=missing")
+            .await
+            .err(),
+        Some(404)
+    );
+    assert!(
+        open(&house, Some(&cookie), Some(&origin), "view=chat")
+            .await
+            .is_ok()
+    );
+}
+
+#[tokio::test]
+async fn changes_arrive_and_a_probe_is_answered() {
+    let house = House::open().await;
+    let cookie = house.log_in().await;
+    let mut socket = open(&house, Some(&cookie), Some(&house.origin()), "view=chat")
+        .await
+        .unwrap();
+
+    house.changes.send_replace("one".to_owned());
+    assert_eq!(text(&mut socket).await, r#"{"c":"one","p":[["t","text","one"]]}"#);
+    socket.send(Message::text(web::live::PROBE)).await.unwrap();
+    assert_eq!(text(&mut socket).await, web::live::ALIVE);
+}
+
+#[tokio::test]
+async fn no_page_gets_more_than_twenty_frames_a_second() {
+    let house = House::open().await;
+    let cookie = house.log_in().await;
+    let mut socket = open(&house, Some(&cookie), Some(&house.origin()), "view=chat")
+        .await
+        .unwrap();
+    let changes = house.changes.clone();
+    let changing = tokio::spawn(async move {
+        for number in 0..2000 {
+            changes.send_replace(number.to_string());
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        changes.send_replace("end".to_owned());
+    });
+
+    let start = Instant::now();
+    let mut frames = 0;
+    while !text(&mut socket).await.contains("end") {
+        frames += 1;
+    }
+
+    let most = 1.0 + start.elapsed().as_secs_f64() * 20.0;
+    assert!(f64::from(frames) <= most, "{frames} frames, at most {most}");
+    changing.await.unwrap();
+}
+
+#[tokio::test]
+async fn the_end_of_a_session_is_the_end_of_its_sockets() {
+    let house = House::open().await;
+    let origin = house.origin();
+    for way in ["logout", "revoke", "password"] {
+        let cookie = house.log_in().await;
+        let other = house.log_in().await;
+        let mut socket = open(&house, Some(&cookie), Some(&origin), "view=chat")
+            .await
+            .unwrap();
+        house.changes.send_replace(way.to_owned());
+        text(&mut socket).await;
+
+        let start = Instant::now();
+        match way {
+            "logout" => assert_eq!(house.ask("POST", "/logout").page_of(&cookie).status().await, 303),
+            "revoke" => assert!(house.door.revoke_all().await.unwrap() > 0),
+            _ => {
+                let form = "current=a+walrus+plays+the+banjo&password=velvet+ocean+kettle&repeat=velvet+ocean+kettle";
+                assert_eq!(
+                    house
+                        .form("/password", form)
+                        .with("Cookie", &other)
+                        .status()
+                        .await,
+                    303
+                );
+            }
+        }
+
+        assert_eq!(
+            close_code(&mut socket).await,
+            CloseCode::from(web::live::CLOSE_LOGIN),
+            "{way}"
+        );
+        assert!(
+            start.elapsed() < Duration::from_secs(1),
+            "{way}: {:?}",
+            start.elapsed()
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_session_has_sixteen_streams_and_gets_places_back() {
+    let house = House::open().await;
+    let cookie = house.log_in().await;
+    let origin = house.origin();
+    let mut sockets = Vec::new();
+    for _ in 0..16 {
+        sockets.push(
+            open(&house, Some(&cookie), Some(&origin), "view=chat")
+                .await
+                .unwrap(),
+        );
+    }
+
+    assert_eq!(
+        open(&house, Some(&cookie), Some(&origin), "view=chat")
+            .await
+            .err(),
+        Some(429)
+    );
+    let events = house
+        .ask("GET", "/api/opencode/global/event")
+        .page_of(&cookie)
+        .status()
+        .await;
+    assert_eq!(events, 429);
+    sockets.pop().unwrap().close(None).await.unwrap();
+    let mut status = house.status.clone();
+    tokio::time::timeout(
+        PATIENCE,
+        status.wait_for(|status| status.details["streams"] == 15),
+    )
+    .await
+    .unwrap()
+    .unwrap();
+
+    assert!(
+        open(&house, Some(&cookie), Some(&origin), "view=chat")
+            .await
+            .is_ok()
+    );
+}
+
+#[tokio::test]
+async fn pages_are_told_when_the_program_ends() {
+    let house = House::open().await;
+    let cookie = house.log_in().await;
+    let mut socket = open(&house, Some(&cookie), Some(&house.origin()), "view=chat")
+        .await
+        .unwrap();
+
+    let (code, ()) = tokio::join!(close_code(&mut socket), house.close());
+
+    assert_eq!(code, CloseCode::Away);
+}

@@ -1,0 +1,15 @@
+//! Stories about the guarded door, told over real sockets against an upstream that records what reaches it.
+
+#![expect(clippy::unwrap_used, reason = "a story ends at its first surprise")]
+
+mod cross_site;
+mod entering;
+mod framing;
+mod house;
+mod live;
+mod logging;
+mod login;
+mod pages;
+mod proxy;
+mod sessions;
+mod throttling;
