@@ -35,7 +35,7 @@ const EDGES: &[(&str, &[&str])] = &[
             "web",
         ],
     ),
-    ("opencode", &["kit", "store", "supervisor"]),
+    ("opencode", &["kit", "os", "supervisor"]),
     ("os", &[]),
     ("store", &[]),
     ("supervisor", &["os"]),

@@ -1,8 +1,247 @@
 //! Keeps `opencode serve` running and speaks with it.
+//!
+//! *Theory of operation.* The server is a child of the agent, run by a [`supervisor`]: found on the login shell's PATH or
+//! in the usual places, checked for its version, started with the user's own environment, on loopback, on a free port,
+//! with a password made for this one start. It counts as healthy once it has answered with the password and refused
+//! without it.
+//!
+//! Everybody else asks it through [`Api`]. One reader holds the one connection to its event stream and hands on what
+//! happens; the server keeps no history of events, so each new connection is told as such and its listeners fetch what
+//! they show.
+//!
+//! A change of the settings restarts the server only if it would run differently, and then waits for sessions at work.
+//! What this crate never does: adopt or end a server it did not start, give the password to anyone but the agent's own
+//! calls, or take a line of text for health.
 
 pub mod api;
+mod busy;
+mod child;
+pub mod doctor;
+mod environment;
 pub mod events;
+pub mod find;
+mod life;
+mod outage;
+mod printed;
+mod settings;
+mod shown;
 pub mod wire;
 
+use std::sync::{Arc, Mutex, PoisonError};
+
+use anyhow::Context as _;
+use kit::{
+    ActError, BoxFuture, CancellationToken, Context, Entry, EventTap, Module, ModuleId, NoticeSender, Reply,
+    Section, Setting, Status, Upstream, Verb, VerbSpec,
+};
+use supervisor::{Handle, Phase, Policy, Setup, Sink, StopKind, Supervisor};
+use tokio::sync::watch;
+
 pub use api::{Api, ApiError};
+pub use busy::BusySession;
+pub use child::Run;
 pub use events::{EventReader, Events, Link, Signal};
+pub use settings::{Ask, OpencodeSettings, RestartSettings};
+
+use busy::Busy;
+use child::Serve;
+
+/// The module's id.
+pub const ID: &str = "opencode";
+
+/// What can be asked of the server; on the command line after `nexus server`.
+pub const VERBS: &[VerbSpec] = &[
+    VerbSpec {
+        name: "start",
+        help: "Starts opencode.",
+        args: &[],
+        button: Some("Start"),
+    },
+    VerbSpec {
+        name: "stop",
+        help: "Ends opencode with everything it has started.",
+        args: &[],
+        button: Some("Stop"),
+    },
+    VerbSpec {
+        name: "restart",
+        help: "Ends opencode and starts it again, with your settings and your login shell's variables read anew.",
+        args: &[],
+        button: Some("Restart"),
+    },
+    VerbSpec {
+        name: "status",
+        help: "Says how opencode is.",
+        args: &[],
+        button: None,
+    },
+];
+
+/// The module: the server, and the way to it.
+pub struct Opencode {
+    settings: Setting<OpencodeSettings>,
+    notices: NoticeSender,
+    program: Arc<Serve>,
+    supervisor: tokio::sync::Mutex<Supervisor<Serve>>,
+    handle: Handle<Run>,
+    policy: watch::Sender<Policy>,
+    upstream: watch::Sender<Option<Upstream>>,
+    api: Api,
+    reader: EventReader,
+    status: watch::Sender<Status>,
+    busy: Mutex<Busy>,
+}
+
+impl Opencode {
+    /// Wires; nothing runs before [`Module::run`]. The server's output goes to `sink`.
+    ///
+    /// # Errors
+    /// When the process is out of resources.
+    pub fn new(cx: &Context, sink: Arc<dyn Sink>) -> anyhow::Result<Arc<Self>> {
+        let settings = cx.settings.section::<OpencodeSettings>();
+        let program = Serve::new(
+            settings.clone(),
+            cx.dirs.cache.join("opencode"),
+            cx.dirs.cache.join("opencode-versions.json"),
+            std::env::vars_os().collect(),
+        )
+        .context("could not prepare for opencode")?;
+        let program = Arc::new(program);
+        let policy = watch::Sender::new(settings.get().policy());
+        let setup = Setup {
+            records: cx.dirs.run.clone(),
+            policy: policy.subscribe(),
+            sink,
+        };
+        let (supervisor, handle) = Supervisor::new(Arc::clone(&program), setup);
+        let upstream = watch::Sender::new(None);
+        let (api, reader) = Api::connect(upstream.subscribe())?;
+        let status = shown::status(&shown::View::unknown(&handle));
+        Ok(Arc::new(Self {
+            settings,
+            notices: cx.notices.clone(),
+            program,
+            supervisor: tokio::sync::Mutex::new(supervisor),
+            handle,
+            policy,
+            upstream,
+            api,
+            reader,
+            status: watch::Sender::new(status),
+            busy: Mutex::default(),
+        }))
+    }
+
+    /// Where the server is while it is healthy.
+    pub fn upstream(&self) -> watch::Receiver<Option<Upstream>> {
+        self.upstream.subscribe()
+    }
+
+    /// The lines of the event stream, for handing on.
+    pub fn event_tap(&self) -> EventTap {
+        self.api.event_tap()
+    }
+
+    /// Typed calls.
+    pub fn api(&self) -> Api {
+        self.api.clone()
+    }
+
+    /// Sessions at work, sub-agents left out: what a quit or a restart would cut off.
+    pub fn busy_sessions(&self) -> Vec<BusySession> {
+        self.busy.lock().unwrap_or_else(PoisonError::into_inner).list()
+    }
+
+    /// The last lines the server has printed, oldest first.
+    pub fn output_tail(&self, lines: usize) -> Vec<String> {
+        self.handle.output_tail(lines)
+    }
+
+    async fn ask(&self, verb: Verb) -> Result<Reply, ActError> {
+        let ended = |_ended| ActError::Failed("opencode cannot be reached: the agent is ending.".to_owned());
+        match verb.name.as_str() {
+            "start" => {
+                self.program.forget_environment();
+                self.outcome(&self.handle.start().await.map_err(ended)?)
+            }
+            "restart" => {
+                self.program.forget_environment();
+                self.outcome(&self.handle.restart().await.map_err(ended)?)
+            }
+            "stop" => {
+                self.handle.stop(StopKind::User).await.map_err(ended)?;
+                Ok(Reply::Text("opencode is stopped.".to_owned()))
+            }
+            "status" => Ok(Reply::Text(self.sentence())),
+            _ => Err(ActError::unknown_verb(&verb)),
+        }
+    }
+
+    /// What came of a start.
+    fn outcome(&self, phase: &Phase) -> Result<Reply, ActError> {
+        match phase {
+            Phase::Healthy { .. } | Phase::Unresponsive { .. } => {
+                let run = self.handle.run().borrow().clone();
+                Ok(Reply::Text(run.map_or_else(
+                    || "opencode is running.".to_owned(),
+                    |run| format!("opencode {} is running on {}.", run.version, run.upstream.address),
+                )))
+            }
+            Phase::NeedsAction { cause, .. } => Err(ActError::NeedsUser(shown::sentence(cause))),
+            Phase::Backoff { cause, .. } => Err(ActError::Failed(format!(
+                "{} It is tried again by itself.",
+                shown::sentence(cause)
+            ))),
+            Phase::Degraded { cause, .. } => Err(ActError::Failed(shown::sentence(cause))),
+            Phase::Stopped | Phase::Stopping | Phase::Starting { .. } => {
+                Err(ActError::Failed("opencode was stopped meanwhile.".to_owned()))
+            }
+        }
+    }
+
+    /// The status as one sentence.
+    fn sentence(&self) -> String {
+        let status = self.status.borrow();
+        let facts: Vec<String> = status
+            .facts
+            .iter()
+            .map(|fact| format!("{}: {}", fact.0, fact.1))
+            .collect();
+        let mut text = format!("{} ({})", status.state.words(), facts.join(", "));
+        if let Some(reason) = &status.reason {
+            text.push_str(". ");
+            text.push_str(reason);
+        }
+        text
+    }
+}
+
+impl Module for Opencode {
+    fn id(&self) -> ModuleId {
+        ModuleId(OpencodeSettings::ID)
+    }
+
+    fn title(&self) -> &'static str {
+        "opencode"
+    }
+
+    fn status(&self) -> watch::Receiver<Status> {
+        self.status.subscribe()
+    }
+
+    fn menu(&self, status: &Status) -> Vec<Entry> {
+        shown::menu(status)
+    }
+
+    fn verbs(&self) -> &'static [VerbSpec] {
+        VERBS
+    }
+
+    fn call(&self, verb: Verb) -> BoxFuture<'_, Result<Reply, ActError>> {
+        Box::pin(self.ask(verb))
+    }
+
+    fn run(self: Arc<Self>, stop: CancellationToken) -> BoxFuture<'static, anyhow::Result<()>> {
+        Box::pin(life::run(self, stop))
+    }
+}

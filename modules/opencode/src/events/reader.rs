@@ -40,10 +40,10 @@ impl EventReader {
     }
 
     /// Keeps the stream open until `stop`, or until nobody is left to name a server.
-    pub async fn run(self, stop: CancellationToken) {
+    pub async fn run(&self, stop: CancellationToken) {
         tokio::select! {
             () = stop.cancelled() => {}
-            () = read(&self.hub, &self.http, self.upstream) => {}
+            () = read(&self.hub, &self.http, self.upstream.clone()) => {}
         }
         self.hub.down("the agent is stopping");
     }

@@ -1,0 +1,309 @@
+//! How `opencode serve` is started, proven and ended.
+
+mod health;
+mod port;
+
+use std::{
+    collections::BTreeMap,
+    ffi::OsString,
+    net::{Ipv4Addr, SocketAddr},
+    path::PathBuf,
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use base64::{Engine, prelude::BASE64_STANDARD};
+use kit::{Secret, Setting, Upstream};
+use supervisor::{Command, Gate, Probe, Program, Refusal};
+
+use crate::{
+    environment::{self, Base, USERNAME, Variables},
+    find::{Found, NotFound, Version, Versions, candidate},
+    settings::OpencodeSettings,
+};
+
+use health::Health;
+
+pub(crate) use port::conflict;
+
+/// How soon a missing or unusable binary is looked for again.
+const BINARY_RECHECK: Duration = Duration::from_secs(30);
+/// How soon a pinned port in somebody else's hands is looked at again.
+const PORT_RECHECK: Duration = Duration::from_secs(10);
+
+/// One run of the server.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Run {
+    /// Where it listens and how to log in.
+    pub upstream: Upstream,
+    /// The binary it was started from.
+    pub path: PathBuf,
+    /// Its version.
+    pub version: Version,
+    /// The settings it was started with.
+    pub(crate) settings: OpencodeSettings,
+}
+
+/// `opencode serve` as a child.
+pub(crate) struct Serve {
+    settings: Setting<OpencodeSettings>,
+    own: Variables,
+    folder: PathBuf,
+    versions: Versions,
+    health: Health,
+    base: tokio::sync::Mutex<Option<Base>>,
+    /// The environment is to be read anew: the user may have changed it, or installed something.
+    is_stale: AtomicBool,
+    shortcoming: Mutex<Option<String>>,
+}
+
+impl Serve {
+    /// `folder` is a private folder that stays empty of projects: the server's own working folder. `versions` is the
+    /// file in which versions are remembered.
+    pub(crate) fn new(
+        settings: Setting<OpencodeSettings>,
+        folder: PathBuf,
+        versions: PathBuf,
+        own: Variables,
+    ) -> anyhow::Result<Self> {
+        Ok(Self {
+            settings,
+            own,
+            folder,
+            versions: Versions::new(versions),
+            health: Health::new()?,
+            base: tokio::sync::Mutex::new(None),
+            is_stale: AtomicBool::new(false),
+            shortcoming: Mutex::new(None),
+        })
+    }
+
+    /// The next start asks the login shell anew.
+    pub(crate) fn forget_environment(&self) {
+        self.is_stale.store(true, Ordering::Relaxed);
+    }
+
+    /// Why the server has only the agent's own environment, if it has.
+    pub(crate) fn shortcoming(&self) -> Option<String> {
+        self.shortcoming
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    /// The server's own working folder.
+    pub(crate) fn folder(&self) -> &std::path::Path {
+        &self.folder
+    }
+
+    async fn environment(&self) -> Variables {
+        let mut base = self.base.lock().await;
+        if self.is_stale.swap(false, Ordering::Relaxed) {
+            *base = None;
+        }
+        if let Some(base) = &*base {
+            return base.variables.clone();
+        }
+        let fresh = environment::capture(self.own.clone()).await;
+        *self.shortcoming.lock().unwrap_or_else(PoisonError::into_inner) = fresh.shortcoming.clone();
+        let variables = fresh.variables.clone();
+        *base = Some(fresh);
+        variables
+    }
+
+    /// Finds the binary and learns its version.
+    pub(crate) async fn find(&self) -> Result<Found, NotFound> {
+        let found = self.try_find().await;
+        if found.is_err() {
+            // It may be on a PATH that only a new shell has.
+            self.forget_environment();
+        }
+        found
+    }
+
+    async fn try_find(&self) -> Result<Found, NotFound> {
+        let settings = self.settings.get();
+        let variables = self.environment().await;
+        let path = candidate(&settings.path, &with_set(variables.clone(), &settings.env))?;
+        // Without a password: this run serves nothing.
+        let env = environment::complete(
+            &variables,
+            &settings.env,
+            settings.ask,
+            &Secret::new(String::new()),
+        );
+        let version = self.versions.of(&path, &env).await?;
+        Ok(Found { path, version })
+    }
+}
+
+/// The environment binaries are looked for in: with the variables of the settings on top.
+fn with_set(mut variables: Variables, set: &BTreeMap<String, String>) -> Variables {
+    variables.extend(set.iter().map(|(name, value)| (name.into(), value.into())));
+    variables
+}
+
+impl Program for Serve {
+    type Run = Run;
+
+    fn role(&self) -> &'static str {
+        "opencode"
+    }
+
+    async fn prepare(&self) -> Result<(Command, Run), Refusal> {
+        let found = self.find().await.map_err(|error| Refusal::Permanent {
+            reason: format!("{error}."),
+            recheck: Some(BINARY_RECHECK),
+        })?;
+        let settings = self.settings.get();
+        let port = match settings.port {
+            0 => port::free()
+                .map_err(|error| Refusal::Transient(format!("no free port could be had: {error}")))?,
+            pinned => {
+                port::wait_for(pinned)
+                    .await
+                    .map_err(|reason| Refusal::Permanent {
+                        reason,
+                        recheck: Some(PORT_RECHECK),
+                    })?;
+                pinned
+            }
+        };
+        let password = password();
+        let variables = self.environment().await;
+        let command = Command {
+            program: found.path.clone(),
+            args: arguments(port, &settings.args),
+            env: environment::complete(&variables, &settings.env, settings.ask, &password),
+            folder: self.folder.clone(),
+            port: Some(port),
+        };
+        let run = Run {
+            upstream: Upstream {
+                address: SocketAddr::from((Ipv4Addr::LOCALHOST, port)),
+                authorization: authorization(&password),
+            },
+            path: found.path,
+            version: found.version,
+            settings,
+        };
+        Ok((command, run))
+    }
+
+    async fn probe(&self, run: &Run) -> Probe {
+        match self.health.ask(&run.upstream).await {
+            Some(health) if health.is_healthy => Probe::Good,
+            Some(_) | None => Probe::Bad,
+        }
+    }
+
+    async fn verify(&self, run: &Run, _gate: &Gate) -> Result<(), Refusal> {
+        let refuse = |reason: String| {
+            Err(Refusal::Permanent {
+                reason,
+                recheck: None,
+            })
+        };
+        match self.health.status_without_password(&run.upstream).await {
+            Some(401) => {}
+            Some(status) => {
+                return refuse(format!(
+                    "{} answers without a password (status {status}), so it was stopped. Install an opencode that knows \
+                     OPENCODE_SERVER_PASSWORD, then start it again.",
+                    run.path.display()
+                ));
+            }
+            None => {
+                return Err(Refusal::Transient(
+                    "opencode stopped answering during its checks".to_owned(),
+                ));
+            }
+        }
+        match self.health.ask(&run.upstream).await.map(|health| health.version) {
+            Some(version) => match version.parse::<Version>() {
+                Ok(version) if version.is_safe() => Ok(()),
+                Ok(version) => refuse(format!(
+                    "{}.",
+                    NotFound::TooOld {
+                        path: run.path.clone(),
+                        version
+                    }
+                )),
+                Err(_error) => refuse(format!(
+                    "{} says its version is {version:?}, so it is not opencode, and it was stopped. Name another with \
+                     `nexus settings set opencode.path PATH`.",
+                    run.path.display()
+                )),
+            },
+            None => Err(Refusal::Transient(
+                "opencode stopped answering during its checks".to_owned(),
+            )),
+        }
+    }
+
+    async fn wind_down(&self, run: &Run) {
+        self.health.dispose(&run.upstream).await;
+    }
+}
+
+/// The arguments of one start. Address and port come last: of an option given twice the last one counts.
+fn arguments(port: u16, further: &[String]) -> Vec<OsString> {
+    let mut args: Vec<OsString> = vec!["serve".into()];
+    args.extend(further.iter().map(OsString::from));
+    args.extend([
+        "--hostname".into(),
+        "127.0.0.1".into(),
+        "--port".into(),
+        port.to_string().into(),
+    ]);
+    args
+}
+
+/// 256 bits of chance as text.
+fn password() -> Secret {
+    Secret::new(format!(
+        "{:032x}{:032x}",
+        rand::random::<u128>(),
+        rand::random::<u128>()
+    ))
+}
+
+fn authorization(password: &Secret) -> Secret {
+    let pair = Secret::new(format!("{USERNAME}:{}", password.expose()));
+    Secret::new(format!("Basic {}", BASE64_STANDARD.encode(pair.expose())))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn address_and_port_are_said_explicitly_and_last() {
+        let found = arguments(4711, &["--log-level=DEBUG".to_owned()]);
+
+        let expected = [
+            "serve",
+            "--log-level=DEBUG",
+            "--hostname",
+            "127.0.0.1",
+            "--port",
+            "4711",
+        ];
+        assert_eq!(found, expected.map(OsString::from));
+    }
+
+    #[test]
+    fn each_password_is_new_and_long() {
+        let (one, two) = (password(), password());
+
+        assert_eq!(one.expose().len(), 64);
+        assert_ne!(one.expose(), two.expose());
+        assert_eq!(
+            authorization(&Secret::new("p:w".to_owned())).expose(),
+            "Basic b3BlbmNvZGU6cDp3"
+        );
+    }
+}

@@ -1,0 +1,74 @@
+//! Asking a server whether it works.
+
+use std::time::Duration;
+
+use anyhow::Context;
+use kit::Upstream;
+use reqwest::{RequestBuilder, header};
+use serde::Deserialize;
+
+/// For the questions the supervisor does not bound itself.
+const TIMEOUT: Duration = Duration::from_secs(5);
+
+/// The answer of `GET /global/health`.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub(super) struct Answer {
+    #[serde(rename = "healthy")]
+    pub(super) is_healthy: bool,
+    #[serde(default)]
+    pub(super) version: String,
+}
+
+/// Asks servers, each time on a fresh connection: one that was opened just before the server was ready is never
+/// answered (seen with 1.18.33), and an answer on an old connection proves nothing about new ones.
+pub(super) struct Health {
+    http: reqwest::Client,
+}
+
+impl Health {
+    pub(super) fn new() -> anyhow::Result<Self> {
+        let http = reqwest::Client::builder()
+            .no_proxy()
+            .redirect(reqwest::redirect::Policy::none())
+            .pool_max_idle_per_host(0)
+            .timeout(TIMEOUT)
+            .build()
+            .context("could not make the HTTP client for opencode's health")?;
+        Ok(Self { http })
+    }
+
+    /// What the server says of itself; `None` for anything but an authenticated answer that makes sense.
+    pub(super) async fn ask(&self, upstream: &Upstream) -> Option<Answer> {
+        let response = with_password(self.get(upstream), upstream).send().await.ok()?;
+        if !response.status().is_success() {
+            return None;
+        }
+        response.json().await.ok()
+    }
+
+    /// The status of the same request without credentials; `None` without an answer.
+    pub(super) async fn status_without_password(&self, upstream: &Upstream) -> Option<u16> {
+        let response = self.get(upstream).send().await.ok()?;
+        Some(response.status().as_u16())
+    }
+
+    /// Has the server end its work: turns are aborted, tools killed. What becomes of the request does not matter, the
+    /// process is ended next.
+    pub(super) async fn dispose(&self, upstream: &Upstream) {
+        let request = self
+            .http
+            .post(format!("http://{}/global/dispose", upstream.address));
+        if let Err(error) = with_password(request, upstream).send().await {
+            tracing::debug!(%error, "opencode did not wind down by itself");
+        }
+    }
+
+    fn get(&self, upstream: &Upstream) -> RequestBuilder {
+        self.http
+            .get(format!("http://{}/global/health", upstream.address))
+    }
+}
+
+fn with_password(request: RequestBuilder, upstream: &Upstream) -> RequestBuilder {
+    request.header(header::AUTHORIZATION, upstream.authorization.expose())
+}

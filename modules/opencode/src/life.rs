@@ -1,0 +1,312 @@
+//! The module's run: one supervisor, one event reader, and whatever must follow from what they tell.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, PoisonError},
+    time::Duration,
+};
+
+use anyhow::Context;
+use kit::{CancellationToken, Setting};
+use supervisor::{Phase, Request};
+use tokio::{
+    sync::watch,
+    task::JoinSet,
+    time::{Instant, sleep_until, timeout},
+};
+
+use crate::{
+    ApiError, Events, Opencode, Run, Signal,
+    busy::Busy,
+    outage::{self, Told},
+    settings::OpencodeSettings,
+    shown::{self, View},
+    wire::SessionStatus,
+};
+
+/// A restart that new settings ask for waits this long for sessions at work.
+const RESTART_WAIT_MAX: Duration = Duration::from_secs(10 * 60);
+/// Folders whose sessions are asked for after a gap in the event stream.
+const FOLDERS_ASKED_MAX: usize = 32;
+/// How long the server may take to say what sessions do.
+const STATUS_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Lives until `stop`; ends the server before it returns.
+pub(crate) async fn run(module: Arc<Opencode>, stop: CancellationToken) -> anyhow::Result<()> {
+    kit_folder(module.program.folder())?;
+    let rest = CancellationToken::new();
+    // A run that fails leaves nothing behind that works on.
+    let _ending = rest.clone().drop_guard();
+    let mut tasks = JoinSet::new();
+    let served = Arc::clone(&module);
+    let serving = stop.clone();
+    let supervising = tasks
+        .spawn(async move { served.supervisor.lock().await.run(serving).await })
+        .id();
+    let read = Arc::clone(&module);
+    let reading = rest.clone();
+    tasks.spawn(async move { read.reader.run(reading).await });
+    let followed = Arc::clone(&module);
+    let following = rest.clone();
+    tasks.spawn(async move { Life::new(&followed).follow(following).await });
+    if module.settings.get().autostart {
+        module
+            .handle
+            .request(Request::Start)
+            .await
+            .context("the supervisor of opencode ended early")?;
+    }
+    let mut result = Ok(());
+    while let Some(ended) = tasks.join_next_with_id().await {
+        match ended {
+            Ok((id, ())) if id == supervising => rest.cancel(),
+            Ok(_) => {}
+            Err(error) => {
+                // The supervisor goes on as long as it can: a running server is worth more than its status.
+                rest.cancel();
+                result = Err(anyhow::Error::new(error).context("a part of the opencode module failed"));
+                if !stop.is_cancelled() {
+                    tasks.abort_all();
+                }
+            }
+        }
+    }
+    result
+}
+
+/// The server's own working folder: private, and no project, so that it costs nothing to look at.
+fn kit_folder(folder: &std::path::Path) -> anyhow::Result<()> {
+    std::fs::create_dir_all(folder).with_context(|| format!("could not make {}", folder.display()))
+}
+
+/// What was learned beside the loop.
+enum Learned {
+    /// The configuration can be read, or why not.
+    Config(Option<String>),
+    /// What the sessions of a folder do.
+    Sessions(String, BTreeMap<String, SessionStatus>),
+    /// Nothing.
+    Nothing,
+}
+
+/// What follows from phases, settings and events.
+struct Life<'m> {
+    module: &'m Opencode,
+    phase: watch::Receiver<Phase>,
+    run: watch::Receiver<Option<Run>>,
+    setting: Setting<OpencodeSettings>,
+    events: Events,
+    asking: JoinSet<Learned>,
+    told: Told,
+    restarts_told: u32,
+    /// The settings of the run, or of the last attempt.
+    used: OpencodeSettings,
+    last_run: Option<Run>,
+    config_problem: Option<String>,
+    knows_busy: bool,
+    restart_at: Option<Instant>,
+}
+
+impl<'m> Life<'m> {
+    fn new(module: &'m Opencode) -> Self {
+        Self {
+            module,
+            phase: module.handle.phase(),
+            run: module.handle.run(),
+            setting: module.settings.clone(),
+            events: module.api.events(),
+            asking: JoinSet::new(),
+            told: Told::default(),
+            restarts_told: module.handle.restarts(),
+            used: module.settings.get(),
+            last_run: None,
+            config_problem: None,
+            knows_busy: false,
+            restart_at: None,
+        }
+    }
+
+    async fn follow(&mut self, stop: CancellationToken) {
+        self.on_run();
+        self.on_phase();
+        loop {
+            self.publish();
+            let restart_at = self.restart_at;
+            tokio::select! {
+                () = stop.cancelled() => break,
+                changed = self.run.changed() => if changed.is_ok() { self.on_run() } else { break },
+                changed = self.phase.changed() => if changed.is_ok() { self.on_phase() } else { break },
+                settings = self.setting.changed() => self.on_settings(settings).await,
+                signal = self.events.recv() => self.on_signals(signal).await,
+                Some(learned) = self.asking.join_next() => self.on_learned(learned.unwrap_or(Learned::Nothing)),
+                () = until(restart_at) => self.restart().await,
+            }
+        }
+        self.asking.shutdown().await;
+        self.on_run();
+        self.on_phase();
+        self.publish();
+    }
+
+    fn on_run(&mut self) {
+        let run = self.run.borrow_and_update().clone();
+        let upstream = run.as_ref().map(|run| run.upstream.clone());
+        let is_new = self.module.upstream.send_if_modified(|held| {
+            let is_new = *held != upstream;
+            held.clone_from(&upstream);
+            is_new
+        });
+        if !is_new {
+            return;
+        }
+        self.config_problem = None;
+        self.knows_busy = false;
+        self.restart_at = None;
+        self.busy(|busy| busy.clear());
+        if let Some(run) = run {
+            self.used = run.settings.clone();
+            self.last_run = Some(run);
+            self.knows_busy = true;
+            self.check_config();
+        }
+    }
+
+    fn on_phase(&mut self) {
+        let phase = self.phase.borrow_and_update().clone();
+        if let Some(reason) = shown::down_reason(&phase) {
+            self.module.api.down_because(&reason);
+        }
+        let restarts = self.module.handle.restarts();
+        let notice = self.told.follow(&phase);
+        let was_quick = restarts > self.restarts_told && self.told == Told::Well && phase.cause().is_none();
+        self.restarts_told = restarts;
+        let notice = notice.or_else(|| was_quick.then(outage::restarted_at_once));
+        if let Some(notice) = notice {
+            self.module.notices.send(notice);
+        }
+    }
+
+    async fn on_settings(&mut self, settings: OpencodeSettings) {
+        self.module.policy.send_replace(settings.policy());
+        if !settings.starts_differently(&self.used) {
+            self.restart_at = None;
+            return;
+        }
+        let phase = self.phase.borrow().clone();
+        match phase {
+            Phase::Stopped | Phase::Stopping => self.used = settings,
+            Phase::Healthy { .. } | Phase::Unresponsive { .. } if self.is_busy() => {
+                tracing::info!("opencode restarts with new settings once its sessions are done");
+                self.restart_at = Some(Instant::now() + RESTART_WAIT_MAX);
+            }
+            Phase::Healthy { .. }
+            | Phase::Unresponsive { .. }
+            | Phase::Starting { .. }
+            | Phase::Backoff { .. }
+            | Phase::Degraded { .. }
+            | Phase::NeedsAction { .. } => {
+                self.used = settings;
+                self.restart().await;
+            }
+        }
+    }
+
+    async fn restart(&mut self) {
+        self.restart_at = None;
+        // The supervisor being gone means that the agent is ending; then nothing is to be restarted.
+        self.module.handle.request(Request::Restart).await.ok();
+    }
+
+    /// Takes what has come, all at once: an answer of 300 tokens a second is one look per batch.
+    async fn on_signals(&mut self, first: Signal) {
+        let mut next = Some(first);
+        while let Some(signal) = next {
+            self.on_signal(&signal);
+            next = self.events.try_recv();
+        }
+        if self.restart_at.is_some() && !self.is_busy() {
+            self.restart().await;
+        }
+    }
+
+    fn on_signal(&mut self, signal: &Signal) {
+        match signal {
+            Signal::Event { directory, event } => {
+                self.busy(|busy| busy.apply(directory, event));
+            }
+            Signal::Connected { .. } | Signal::Lagged => self.ask_sessions(),
+            Signal::Lost => {}
+        }
+    }
+
+    fn on_learned(&mut self, learned: Learned) {
+        match learned {
+            Learned::Config(problem) => self.config_problem = problem,
+            Learned::Sessions(folder, statuses) => self.busy(|busy| busy.replace(&folder, &statuses)),
+            Learned::Nothing => {}
+        }
+    }
+
+    /// A server can be healthy and yet refuse every project, because of a configuration it cannot read.
+    fn check_config(&mut self) {
+        let api = self.module.api();
+        let folder = self.module.program.folder().to_string_lossy().into_owned();
+        self.asking.spawn(async move {
+            match api.paths(&folder).await {
+                Err(ApiError::Refused { status: 400, message }) => Learned::Config(Some(message)),
+                Ok(_) | Err(_) => Learned::Config(None),
+            }
+        });
+    }
+
+    /// Events were missed: what the sessions do is asked for.
+    fn ask_sessions(&mut self) {
+        let folders = self.busy(|busy| busy.folders());
+        for folder in folders.into_iter().take(FOLDERS_ASKED_MAX) {
+            let api = self.module.api();
+            self.asking.spawn(async move {
+                match timeout(STATUS_TIMEOUT, api.status(&folder)).await {
+                    Ok(Ok(statuses)) => Learned::Sessions(folder, statuses),
+                    Ok(Err(_)) | Err(_) => Learned::Nothing,
+                }
+            });
+        }
+    }
+
+    fn is_busy(&self) -> bool {
+        !self.busy(|busy| busy.list()).is_empty()
+    }
+
+    fn busy<T>(&self, look: impl FnOnce(&mut Busy) -> T) -> T {
+        look(&mut self.module.busy.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn publish(&self) {
+        let view = View {
+            phase: self.phase.borrow().clone(),
+            since: self.module.handle.since(),
+            restarts: self.module.handle.restarts(),
+            port: self.last_run.as_ref().map(|run| run.upstream.address.port()),
+            version: self.last_run.as_ref().map(|run| run.version.to_string()),
+            busy: self.knows_busy.then(|| self.busy(|busy| busy.list().len())),
+            config_problem: self.config_problem.clone(),
+            restart_waits: self.restart_at.is_some(),
+            shortcoming: self.module.program.shortcoming(),
+        };
+        let status = shown::status(&view);
+        self.module.status.send_if_modified(|held| {
+            let is_new = *held != status;
+            if is_new {
+                *held = status;
+            }
+            is_new
+        });
+    }
+}
+
+async fn until(at: Option<Instant>) {
+    match at {
+        Some(at) => sleep_until(at).await,
+        None => std::future::pending().await,
+    }
+}
