@@ -483,3 +483,6 @@ fn remedy_of(refusal: Refusal) -> (String, Remedy) {
         Refusal::Permanent { reason, recheck } => (reason, Remedy::Person(recheck)),
     }
 }
+
+#[cfg(test)]
+mod tests;
