@@ -93,7 +93,7 @@ impl Transcript {
             column: Column::default(),
             journal: Journal::new(epoch),
             touched: BTreeSet::new(),
-            is_dirty: false,
+            is_dirty: true,
             regions: Regions::default(),
             used_at: Instant::now(),
         };
