@@ -1,0 +1,84 @@
+//! Cookie headers: at most one session, never a guessed one.
+
+use axum::http::{HeaderMap, HeaderValue, header};
+use gateway::CookieName;
+use kit::Listener;
+
+const NAME: &str = "nexus-ab12";
+
+/// Takes `lines` as the cookie headers of a request. What is found is what a plain reading finds, and it is a part of
+/// the input, so nothing is copied.
+///
+/// # Panics
+/// When the property is broken.
+pub fn check(lines: &[Vec<u8>]) {
+    let mut headers = HeaderMap::new();
+    for line in lines {
+        if let Ok(value) = HeaderValue::from_bytes(line) {
+            headers.append(header::COOKIE, value);
+        }
+    }
+    let found = CookieName::new(Listener::Local, "ab12").find(&headers);
+    assert_eq!(found, plain(&headers).as_deref());
+    if let Some(found) = found {
+        assert!(!found.contains(';'));
+        let is_part = |line: &HeaderValue| line.as_bytes().as_ptr_range().contains(&found.as_ptr());
+        assert!(found.is_empty() || headers.get_all(header::COOKIE).iter().any(is_part));
+    }
+}
+
+/// The same by splitting everything first.
+fn plain(headers: &HeaderMap) -> Option<String> {
+    let mut values = Vec::new();
+    for line in headers.get_all(header::COOKIE) {
+        let text = line.to_str().ok()?;
+        for pair in text.split(';') {
+            let parts: Vec<&str> = pair.splitn(2, '=').collect();
+            if let [name, value] = parts[..]
+                && name.trim_matches(' ') == NAME
+            {
+                values.push(value.trim_matches(' ').to_owned());
+            }
+        }
+    }
+    if values.len() == 1 { values.pop() } else { None }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn piece() -> impl Strategy<Value = Vec<u8>> {
+        prop_oneof![
+            Just(b"nexus-ab12=x".to_vec()),
+            Just(b" nexus-ab12 = y ".to_vec()),
+            Just(b"nexus-ab12".to_vec()),
+            Just(b";".to_vec()),
+            Just(b"; ".to_vec()),
+            Just(b"=".to_vec()),
+            Just(b"\"".to_vec()),
+            prop::collection::vec(any::<u8>(), 0..8),
+        ]
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(4000))]
+
+        #[test]
+        fn at_most_one_session_is_found(lines in prop::collection::vec(prop::collection::vec(piece(), 0..8), 0..4)) {
+            let lines: Vec<Vec<u8>> = lines.into_iter().map(|pieces| pieces.concat()).collect();
+            check(&lines);
+        }
+    }
+
+    #[test]
+    fn a_megabyte_of_separators_is_read_in_no_time() {
+        let start = std::time::Instant::now();
+
+        check(&[b";=".repeat(512 * 1024)]);
+
+        assert!(start.elapsed().as_secs() < 2);
+    }
+}
