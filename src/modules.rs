@@ -5,6 +5,7 @@
 use std::sync::{Arc, OnceLock};
 
 use autostart::{Autostart, LoginEntry};
+use chat::Chat;
 use dashboard::{Dashboard, Tails};
 use gateway::{Door, Gateway};
 use kit::{
@@ -13,9 +14,10 @@ use kit::{
 };
 use logs::{Capture, Logs};
 use onboarding::{Onboarding, Passwords};
+use opencode::Opencode;
 use store::Store;
 
-use crate::cli::doctor::Finding;
+use crate::cli::doctor::{Finding, Verdict};
 
 /// Lines of output a card of the dashboard shows.
 const TAIL_LINES: usize = 5;
@@ -43,18 +45,27 @@ pub struct Built {
 pub fn build(cx: &Context, store: &Store, capture: Capture) -> anyhow::Result<Built> {
     sections(&cx.settings);
     let late_door = LateDoor::default();
-    let logs = Logs::new(cx, capture.clone());
+    let opencode = Opencode::new(cx, Arc::new(Output(capture.sink())))?;
+    let chat = Chat::new(cx, store.clone(), opencode.api())?;
+    let dashboard = Dashboard::new(cx, dashboard_parts(capture.clone()));
+    let logs = Logs::new(cx, capture);
     let autostart = Autostart::new(login_entry()?);
-    let dashboard = Dashboard::new(cx, dashboard_parts(capture));
-    let onboarding = Onboarding::new(cx, Arc::new(late_door.clone()), find_opencode());
-    let mut modules: Vec<Arc<dyn Module>> = vec![dashboard, logs, onboarding, autostart];
+    let onboarding = Onboarding::new(cx, Arc::new(late_door.clone()), find_opencode(&opencode));
+    let mut modules: Vec<Arc<dyn Module>> = vec![
+        Arc::clone(&opencode) as Arc<dyn Module>,
+        chat,
+        dashboard,
+        logs,
+        onboarding,
+        autostart,
+    ];
     let gateway = Gateway::new(
         cx,
         store.clone(),
         gateway::Parts {
             modules: modules.clone(),
-            upstream: tokio::sync::watch::channel(None).1,
-            event_tap: Arc::new(|| Box::pin(futures_util::stream::pending())),
+            upstream: opencode.upstream(),
+            event_tap: opencode.event_tap(),
             header: header(cx),
         },
     )?;
@@ -64,20 +75,40 @@ pub fn build(cx: &Context, store: &Store, capture: Capture) -> anyhow::Result<Bu
     Ok(Built {
         modules,
         door,
-        busy: Arc::new(|| Box::pin(std::future::ready(Vec::new()))),
+        busy: busy(opencode),
     })
 }
 
 /// Makes every section of the settings file known.
 pub fn sections(settings: &SettingsFile) {
+    settings.section::<opencode::OpencodeSettings>();
+    settings.section::<chat::ChatSettings>();
     settings.section::<gateway::GatewaySettings>();
     settings.section::<logs::LogSettings>();
     settings.section::<crate::secrets::SecretsSettings>();
 }
 
 /// What the parts that need something of the machine say about it.
-pub(crate) async fn doctor(_cx: &Context) -> Vec<Finding> {
-    std::future::ready(Vec::new()).await
+pub(crate) async fn doctor(cx: &Context, is_running: bool) -> Vec<Finding> {
+    let looked = match opencode::doctor::doctor(&cx.settings, &cx.dirs, is_running).await {
+        Ok(looked) => looked,
+        Err(error) => {
+            return vec![Finding::new(
+                "opencode",
+                Verdict::NeedsUser,
+                format!("{error:#}."),
+            )];
+        }
+    };
+    let verdict = |verdict| match verdict {
+        opencode::doctor::Verdict::Good => Verdict::Well,
+        opencode::doctor::Verdict::Remark => Verdict::Lacking,
+        opencode::doctor::Verdict::NeedsUser => Verdict::NeedsUser,
+    };
+    looked
+        .into_iter()
+        .map(|found| Finding::new(found.topic, verdict(found.verdict), found.text))
+        .collect()
 }
 
 /// Does a verb on the files alone.
@@ -99,13 +130,22 @@ pub struct Noun {
 }
 
 /// The modules that can be spoken to on the command line.
-pub const NOUNS: &[Noun] = &[Noun {
-    word: "autostart",
-    about: "Launch at login",
-    id: autostart::ID,
-    verbs: autostart::VERBS,
-    offline: Some(autostart_offline),
-}];
+pub const NOUNS: &[Noun] = &[
+    Noun {
+        word: "server",
+        about: "The opencode server",
+        id: ModuleId(opencode::ID),
+        verbs: opencode::VERBS,
+        offline: None,
+    },
+    Noun {
+        word: "autostart",
+        about: "Launch at login",
+        id: autostart::ID,
+        verbs: autostart::VERBS,
+        offline: Some(autostart_offline),
+    },
+];
 
 fn autostart_offline(_dirs: &Dirs, verb: &Verb) -> Result<Reply, ActError> {
     let entry = login_entry().map_err(|error| ActError::Failed(format!("{error:#}")))?;
@@ -120,19 +160,65 @@ fn login_entry() -> anyhow::Result<LoginEntry> {
 }
 
 /// Looks for opencode for the first-run page.
-fn find_opencode() -> onboarding::FindOpencode {
-    Arc::new(|| {
-        Box::pin(std::future::ready(onboarding::Found::Unusable {
-            reason: "It was not looked for.".to_owned(),
-            command: String::new(),
-        }))
+fn find_opencode(opencode: &Arc<Opencode>) -> onboarding::FindOpencode {
+    let opencode = Arc::clone(opencode);
+    Arc::new(move || {
+        let opencode = Arc::clone(&opencode);
+        Box::pin(async move {
+            match opencode.find().await {
+                Ok(found) => onboarding::Found::Usable {
+                    path: found.path.display().to_string(),
+                    version: found.version.to_string(),
+                },
+                Err(error) => onboarding::Found::Unusable {
+                    reason: format!("{error}."),
+                    command: "npm install -g opencode-ai".to_owned(),
+                },
+            }
+        })
     })
+}
+
+/// Who would be cut off by an end of the agent.
+fn busy(opencode: Arc<Opencode>) -> Busy {
+    Arc::new(move || {
+        let titles = opencode
+            .busy_sessions()
+            .into_iter()
+            .map(|session| session.title)
+            .collect();
+        Box::pin(std::future::ready(titles))
+    })
+}
+
+/// Puts what opencode prints into its log.
+struct Output(logs::LogSink);
+
+impl supervisor::Sink for Output {
+    fn line(&self, stream: supervisor::Stream, line: &str) {
+        let stream = match stream {
+            supervisor::Stream::Out => logs::Stream::Out,
+            supervisor::Stream::Error => logs::Stream::Err,
+        };
+        self.0.line(opencode::ID, stream, line);
+    }
+
+    fn dropped(&self, lines: u64, bytes: u64) {
+        tracing::warn!(
+            lines,
+            bytes,
+            "opencode prints faster than is kept: lines were dropped"
+        );
+    }
 }
 
 fn dashboard_parts(capture: Capture) -> dashboard::Parts {
     let changed = capture.changed();
     dashboard::Parts {
-        verbs: vec![(autostart::ID, autostart::VERBS)],
+        verbs: vec![
+            (ModuleId(opencode::ID), opencode::VERBS),
+            (autostart::ID, autostart::VERBS),
+        ],
         tails: Tails {
             read: Arc::new(move |id| capture.tail(id.0, TAIL_LINES)),
             changed,

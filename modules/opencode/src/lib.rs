@@ -152,6 +152,14 @@ impl Opencode {
         self.busy.lock().unwrap_or_else(PoisonError::into_inner).list()
     }
 
+    /// Looks for the program as the next start would.
+    ///
+    /// # Errors
+    /// Why there is nothing to start, with what the person can do.
+    pub async fn find(&self) -> Result<find::Found, find::NotFound> {
+        self.program.find().await
+    }
+
     /// The last lines the server has printed, oldest first.
     pub fn output_tail(&self, lines: usize) -> Vec<String> {
         self.handle.output_tail(lines)

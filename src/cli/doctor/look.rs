@@ -48,7 +48,7 @@ pub(super) fn at_everything(cx: &Cx) -> Result<Vec<Finding>, Failure> {
     ];
     findings.extend(wait_for(async {
         let keyring = keyring(&*context.secrets, &context).await;
-        let mut found = crate::modules::doctor(&context).await;
+        let mut found = crate::modules::doctor(&context, status.is_some()).await;
         found.push(keyring);
         found.extend(desktop().await);
         found
