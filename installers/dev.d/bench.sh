@@ -1,6 +1,13 @@
 # shellcheck shell=bash
-# The budgets, each figure beside its reference.
+# The budgets, each figure beside its reference in the same run. Takes some ten minutes; best on a quiet machine.
 
 dev_bench() {
-  die 1 'Not there yet.'
+  need_cargo
+  packages_for build test bench
+  need_node_tools
+  need_opencode
+  (cd "$root" && CARGO_TARGET_DIR=$target cargo build --release --locked --workspace --bins) >&2 \
+    || die 1 'The build failed.'
+  env NEXUS_BENCH_ROOT="$root" NEXUS_TEST_PROGRAMS="$target/release" NEXUS_TEST_NODE="$node_tools" \
+    NEXUS_TEST_OPENCODE="$opencode_home/bin/opencode" "$target/release/bench"
 }

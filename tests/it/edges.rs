@@ -10,6 +10,7 @@ use serde_json::Value;
 /// Our crates and the crates of ours each may depend on. The picture of it is in `modules/README.md`.
 const EDGES: &[(&str, &[&str])] = &[
     ("autostart", &["kit"]),
+    ("bench", &["fakes"]),
     ("chat", &["kit", "opencode", "store", "web"]),
     ("dashboard", &["kit", "store", "web"]),
     ("fakes", &[]),

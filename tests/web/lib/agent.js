@@ -66,9 +66,11 @@ async function environment(address) {
   return stdout.trim();
 }
 
+/** @typedef {{child: import("node:child_process").ChildProcess, said: string[], found: string}} Started */
+
 /** A running scripted model. It ends with its standard input. */
 export class Model {
-  /** @param {Awaited<ReturnType<typeof start>>} started */
+  /** @param {Started} started */
   constructor(started) {
     this.child = started.child;
     this.address = started.found;
@@ -91,12 +93,13 @@ export class Model {
  * @property {string} [settings] more tables of the settings file
  * @property {string} [opencode] more keys of its table `[opencode]`
  * @property {string[]} [args] instead of `run --headless --demo`
+ * @property {Record<string, string>} [env] more variables, e.g. the display
  */
 
 /** An agent in a home of its own. */
 export class Agent {
   /**
-   * @param {Awaited<ReturnType<typeof start>>} started
+   * @param {Started} started
    * @param {string} home
    * @param {Record<string, string>} env
    */
@@ -138,17 +141,24 @@ export class Agent {
       ),
       NO_PROXY: "127.0.0.1,localhost",
       no_proxy: "127.0.0.1,localhost",
+      ...wish.env,
     };
     const text = JSON.stringify;
     const lines = ["[opencode]", `path = ${text(opencode)}`, 'ask = "commands_and_edits"', wish.opencode ?? ""];
     if (wish.model) lines.push(`env = ${await environment(wish.model.address)}`);
     lines.push("[chat]", `projects = [${text(join(home, "projects/shop"))}]`, wish.settings ?? "");
     writeFileSync(join(home, "nexus/settings.toml"), `${lines.join("\n")}\n`);
-    const started = await start(nexus, wish.args ?? ["run", "--headless", "--demo"], /^nexus ready (\S+)/, {
-      env,
-      cwd: home,
+    const args = wish.args ?? ["run", "--headless", "--demo"];
+    if (args.includes("--headless")) {
+      return new Agent(await start(nexus, args, /^nexus ready (\S+)/, { env, cwd: home }), home, env);
+    }
+    // With a desktop nothing is printed: the status tells when it serves.
+    const child = spawn(nexus, args, { env, cwd: home, stdio: ["pipe", "ignore", "ignore"] });
+    const found = await until("the agent to serve", async () => {
+      const { stdout } = await run(nexus, ["status", "--json"], { env, cwd: home }).catch(() => ({ stdout: "{}" }));
+      return /** @type {string | undefined} */ (JSON.parse(stdout).gateway?.local_url);
     });
-    return new Agent(started, home, env);
+    return new Agent({ child, said: [], found }, home, env);
   }
 
   /** The project folder the chat begins with. */

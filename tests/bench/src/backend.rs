@@ -1,0 +1,148 @@
+//! A backend that costs nothing: it stands where opencode would, answers 2 KiB to everything, and tells the time on
+//! its event stream.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use anyhow::{Context, bail};
+use base64::Engine;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{TcpListener, TcpStream},
+};
+
+/// What every ordinary answer holds.
+const BODY_BYTES: usize = 2048;
+/// How often the event stream tells the time.
+const TICK: Duration = Duration::from_millis(20);
+/// Longest head.
+const HEAD_BYTES_MAX: usize = 64 * 1024;
+/// The user opencode expects.
+const USER: &str = "opencode";
+
+/// The header that lets in.
+pub fn authorization(password: &str) -> String {
+    let pair = base64::engine::general_purpose::STANDARD.encode(format!("{USER}:{password}"));
+    format!("Basic {pair}")
+}
+
+/// Microseconds since 1970.
+pub fn now_us() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_micros()).unwrap_or(u64::MAX)
+}
+
+/// Plays `opencode serve --hostname H --port N` until it is ended.
+///
+/// # Errors
+/// When it is called otherwise or the port is taken.
+pub async fn play(arguments: &[String]) -> anyhow::Result<()> {
+    let value = |name: &str| {
+        let at = arguments.iter().position(|argument| argument == name)?;
+        arguments.get(at + 1)
+    };
+    let port: u16 = value("--port").context("no --port")?.parse()?;
+    let password = std::env::var("OPENCODE_SERVER_PASSWORD").context("no password")?;
+    let listener = TcpListener::bind(("127.0.0.1", port)).await?;
+    crate::say(&format!(
+        "opencode server listening on http://{}",
+        listener.local_addr()?
+    ));
+    serve(listener, password).await
+}
+
+/// Serves on a listener that is there.
+///
+/// # Errors
+/// When the listener fails.
+pub async fn serve(listener: TcpListener, password: String) -> anyhow::Result<()> {
+    let expected: &'static str = authorization(&password).leak();
+    let mut visits = tokio::task::JoinSet::new();
+    loop {
+        let (stream, _) = listener.accept().await?;
+        stream.set_nodelay(true)?;
+        visits.spawn(async move {
+            // A visitor that hangs up ends its own visit only.
+            visit(stream, expected).await.ok();
+        });
+        while visits.try_join_next().is_some() {}
+    }
+}
+
+async fn visit(mut stream: TcpStream, expected: &str) -> anyhow::Result<()> {
+    let padding = "x".repeat(BODY_BYTES - 16);
+    let ordinary = answer(200, &format!("[{{\"id\":\"{padding}\"}}]"));
+    let mut buffer = Vec::with_capacity(4096);
+    loop {
+        let end = loop {
+            if let Some(at) = find(&buffer, b"\r\n\r\n") {
+                break at + 4;
+            }
+            if buffer.len() > HEAD_BYTES_MAX || stream.read_buf(&mut buffer).await? == 0 {
+                return Ok(());
+            }
+        };
+        let head = String::from_utf8_lossy(&buffer[..end]).into_owned();
+        let body = crate::load::header(&head, "content-length").map_or(0, |text| text.parse().unwrap_or(0));
+        while buffer.len() < end + body {
+            if stream.read_buf(&mut buffer).await? == 0 {
+                return Ok(());
+            }
+        }
+        buffer.drain(..end + body);
+        let path = head.split(' ').nth(1).context("no path")?;
+        if crate::load::header(&head, "authorization") != Some(expected) {
+            stream.write_all(&answer(401, "{}")).await?;
+        } else if path.starts_with("/global/health") {
+            let health = answer(200, r#"{"healthy":true,"version":"1.18.33"}"#);
+            stream.write_all(&health).await?;
+        } else if path.starts_with("/global/event") {
+            return tell_time(stream).await;
+        } else {
+            stream.write_all(&ordinary).await?;
+        }
+    }
+}
+
+/// Tells the time until the listener goes.
+async fn tell_time(mut stream: TcpStream) -> anyhow::Result<()> {
+    let head = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n";
+    stream.write_all(head.as_bytes()).await?;
+    let mut line = r#"{"payload":{"type":"server.connected","properties":{}}}"#.to_owned();
+    let mut tick = tokio::time::interval(TICK);
+    loop {
+        let text = format!("data: {line}\n\n");
+        stream
+            .write_all(format!("{:x}\r\n{text}\r\n", text.len()).as_bytes())
+            .await?;
+        tick.tick().await;
+        line = format!(
+            r#"{{"directory":"/bench","payload":{{"type":"bench.tick","properties":{{"at_us":{}}}}}}}"#,
+            now_us()
+        );
+    }
+}
+
+fn answer(status: u16, body: &str) -> Vec<u8> {
+    format!(
+        "HTTP/1.1 {status} X\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
+        body.len()
+    )
+    .into_bytes()
+}
+
+/// Where `part` begins in `all`.
+pub fn find(all: &[u8], part: &[u8]) -> Option<usize> {
+    all.windows(part.len()).position(|window| window == part)
+}
+
+/// Answers `--version` like the real one.
+///
+/// # Errors
+/// Never called with anything else.
+pub fn version(arguments: &[String]) -> anyhow::Result<()> {
+    if arguments.first().map(String::as_str) != Some("--version") {
+        bail!("nothing known of {arguments:?}");
+    }
+    crate::say("1.18.33");
+    Ok(())
+}

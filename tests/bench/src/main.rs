@@ -1,0 +1,75 @@
+//! The budgets: memory, idling, start, proxy, streaming, pages, sizes. Each figure stands beside its reference,
+//! measured in the same run on the same machine.
+//!
+//! `bench` measures; run by `installers/dev bench`, which builds the programs and names them in the environment.
+//! Called as opencode would be (`serve`, `--version`) it plays a backend that costs nothing.
+
+mod backend;
+mod load;
+mod measure;
+mod report;
+mod rig;
+mod sizes;
+mod usage;
+
+use std::{io::Write, process::ExitCode};
+
+use report::Report;
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build();
+    let runtime = match runtime {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            say(&format!("bench: {error}"));
+            return ExitCode::FAILURE;
+        }
+    };
+    let ended = match arguments.first().map(String::as_str) {
+        Some("serve") => runtime.block_on(backend::play(&arguments)).map(|()| false),
+        Some(_) => backend::version(&arguments).map(|()| false),
+        None => runtime.block_on(bench()),
+    };
+    match ended {
+        Ok(false) => ExitCode::SUCCESS,
+        Ok(true) => ExitCode::FAILURE,
+        Err(error) => {
+            say(&format!("bench: {error:#}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn bench() -> anyhow::Result<bool> {
+    let programs = measure::Programs::from_env()?;
+    let mut report = Report::default();
+    let outcome = measure::start(&programs, &mut report).await;
+    note(&mut report, "start", outcome);
+    let outcome = measure::resident(&programs, &mut report).await;
+    note(&mut report, "memory and idling", outcome);
+    let outcome = measure::proxy(&programs, &mut report).await;
+    note(&mut report, "proxy", outcome);
+    let outcome = measure::real_opencode(&programs, &mut report).await;
+    note(&mut report, "the real opencode", outcome);
+    let outcome = measure::pages(&programs, &mut report).await;
+    note(&mut report, "pages", outcome);
+    let outcome = sizes::measure(&programs, &mut report).await;
+    note(&mut report, "sizes", outcome);
+    Ok(report.has_missed())
+}
+
+fn note(report: &mut Report, what: &str, outcome: anyhow::Result<()>) {
+    if let Err(error) = outcome {
+        report.absent(what, &error);
+    }
+}
+
+/// Writes a line to stdout; a reader that has gone away is no failure.
+pub(crate) fn say(line: &str) {
+    let mut stdout = std::io::stdout().lock();
+    writeln!(stdout, "{line}").and_then(|()| stdout.flush()).ok();
+}

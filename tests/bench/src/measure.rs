@@ -1,0 +1,318 @@
+//! The measurements, each beside its reference.
+
+use std::{path::PathBuf, time::Duration};
+
+use anyhow::{Context, bail};
+use serde_json::Value;
+use tokio::{net::TcpListener, process::Command};
+
+use crate::{
+    backend,
+    load::Target,
+    report::{Report, Weight, median},
+    rig::{Agent, Nginx},
+    usage,
+};
+
+/// One press of a load.
+const PRESS: Duration = Duration::from_secs(3);
+/// Presses per side, taken in turns; the median counts.
+const ROUNDS: usize = 5;
+/// How long a stream is listened to.
+const LISTEN: Duration = Duration::from_secs(8);
+/// How long nothing is done before memory is looked at and idling begins.
+const REST: Duration = Duration::from_secs(10);
+const IDLE: Duration = Duration::from_secs(60);
+
+/// The programs to be measured.
+pub struct Programs {
+    /// The folder of the release build.
+    pub folder: PathBuf,
+    /// The real opencode.
+    pub opencode: PathBuf,
+    /// The sources.
+    pub root: PathBuf,
+}
+
+impl Programs {
+    /// Reads `NEXUS_TEST_PROGRAMS`, `NEXUS_TEST_OPENCODE` and `NEXUS_BENCH_ROOT`.
+    ///
+    /// # Errors
+    /// When one is missing.
+    pub fn from_env() -> anyhow::Result<Self> {
+        let named = |name: &str| {
+            std::env::var_os(name)
+                .map(PathBuf::from)
+                .with_context(|| format!("{name} is not set: run installers/dev bench"))
+        };
+        Ok(Self {
+            folder: named("NEXUS_TEST_PROGRAMS")?,
+            opencode: named("NEXUS_TEST_OPENCODE")?,
+            root: named("NEXUS_BENCH_ROOT")?,
+        })
+    }
+
+    /// The program under test.
+    pub fn nexus(&self) -> PathBuf {
+        self.folder.join("nexus")
+    }
+}
+
+/// From the start of the process to the first answer.
+pub async fn start(programs: &Programs, report: &mut Report) -> anyhow::Result<()> {
+    let mut times = Vec::new();
+    for _ in 0..5 {
+        let agent = Agent::start(&programs.nexus(), &programs.opencode, "").await?;
+        times.push(agent.until_served.as_secs_f64() * 1000.0);
+        agent.quit().await?;
+    }
+    let figure = median(times);
+    report.at_most(
+        "start to /healthz, median of 5",
+        figure,
+        "ms",
+        100.0,
+        "",
+        Weight::Reported,
+    );
+    Ok(())
+}
+
+/// Memory before and after a chat, and what idling costs.
+pub async fn resident(programs: &Programs, report: &mut Report) -> anyhow::Result<()> {
+    let model = fakes::Model::start(0).await?;
+    let config = fakes::provider_config(&model.base_url());
+    let more = format!("env = {{ OPENCODE_CONFIG_CONTENT = '{config}' }}");
+    let mut agent = Agent::start(&programs.nexus(), &programs.opencode, &more).await?;
+    agent.healthy().await?;
+    let pids = agent.pids().await?;
+    tokio::time::sleep(REST).await;
+    let memory = usage::pss_mib(&pids)?;
+    report.at_most(
+        "memory before the first chat (PSS)",
+        memory,
+        "MiB",
+        20.0,
+        "",
+        Weight::Reported,
+    );
+
+    let before = usage::usage(&pids)?;
+    tokio::time::sleep(IDLE).await;
+    let after = usage::usage(&pids)?;
+    let cpu = after.cpu_ms - before.cpu_ms;
+    let wakeups = (after.wakeups - before.wakeups) / IDLE.as_secs_f64();
+    report.at_most("idling for a minute", cpu, "CPU-ms", 12.0, "", Weight::Reported);
+    report.at_most("wake-ups while idling", wakeups, "/s", 2.0, "", Weight::Reported);
+
+    let cookie = agent.enter().await?;
+    talk(&agent, &cookie, "[[markdown:2000]]").await?;
+    tokio::time::sleep(IDLE).await;
+    let memory = usage::pss_mib(&pids)?;
+    report.at_most(
+        "memory a minute after a chat (PSS)",
+        memory,
+        "MiB",
+        30.0,
+        "",
+        Weight::Reported,
+    );
+    agent.quit().await
+}
+
+/// Has a conversation over the API and waits for its end.
+async fn talk(agent: &Agent, cookie: &str, prompt: &str) -> anyhow::Result<()> {
+    let base = format!("http://{}", agent.address);
+    let http = reqwest::Client::builder().no_proxy().build()?;
+    let place = agent.project().display().to_string();
+    let ask = |method: reqwest::Method, path: String| {
+        http.request(method, format!("{base}/api/opencode{path}"))
+            .query(&[("directory", place.as_str())])
+            .header("cookie", cookie)
+            .header("origin", &base)
+    };
+    let session: Value = ask(reqwest::Method::POST, "/session".to_owned())
+        .json(&serde_json::json!({}))
+        .send()
+        .await?
+        .json()
+        .await?;
+    let id = session["id"].as_str().context("no session was made")?;
+    // Somebody looks on: a transcript that nobody sees need not be kept.
+    let page = http
+        .get(format!("{base}/chat/{id}"))
+        .query(&[("directory", place.as_str())])
+        .header("cookie", cookie)
+        .send()
+        .await?;
+    page.error_for_status()?.bytes().await?;
+    ask(reqwest::Method::POST, format!("/session/{id}/message"))
+        .json(&serde_json::json!({"parts": [{"type": "text", "text": prompt}]}))
+        .send()
+        .await?
+        .error_for_status()?
+        .bytes()
+        .await?;
+    Ok(())
+}
+
+/// The proxy against nginx, both in front of a backend that costs nothing.
+pub async fn proxy(_programs: &Programs, report: &mut Report) -> anyhow::Result<()> {
+    let own = std::env::current_exe()?;
+    let listener = TcpListener::bind("127.0.0.1:0").await?;
+    let address = listener.local_addr()?;
+    let password = "a password of this run";
+    let serving = tokio::spawn(backend::serve(listener, password.to_owned()));
+    let nginx = Nginx::start(address, &backend::authorization(password)).await?;
+    let mut agent = Agent::start(&_programs.nexus(), &own, "").await?;
+    agent.healthy().await?;
+    let cookie = agent.enter().await?;
+
+    let through_agent = |path: &str| Target {
+        address: agent.address,
+        path: format!("/api/opencode{path}"),
+        headers: vec![format!("cookie: {cookie}")],
+    };
+    let through_nginx = |path: &str| Target {
+        address: nginx.address,
+        path: path.to_owned(),
+        headers: vec![format!("cookie: {}", nginx.cookie)],
+    };
+    let directly = |path: &str| Target {
+        address,
+        path: path.to_owned(),
+        headers: vec![format!("authorization: {}", backend::authorization(password))],
+    };
+
+    let (ours, theirs) = in_turns(&through_agent("/session"), &through_nginx("/session"), 16).await?;
+    report.at_least(
+        "small GET, 16 connections, share of nginx",
+        ours.0 / theirs.0,
+        "",
+        0.5,
+        &format!("{:.0}/s beside nginx {:.0}/s", ours.0, theirs.0),
+        Weight::Binding,
+    );
+    let (ours, theirs) = in_turns(&through_agent("/session"), &through_nginx("/session"), 1).await?;
+    let direct = directly("/session").press(1, PRESS).await?.p50_us;
+    let added = (ours.1 - direct, theirs.1 - direct);
+    report.at_most(
+        "small GET, 1 connection, added p50 / nginx's",
+        added.0 / added.1,
+        "",
+        4.0,
+        &format!(
+            "{:.0} us beside nginx {:.0} us, direct {direct:.0} us",
+            added.0, added.1
+        ),
+        Weight::Binding,
+    );
+
+    let ours = through_agent("/global/event").listen(LISTEN).await?;
+    let theirs = through_nginx("/global/event").listen(LISTEN).await?;
+    let direct = directly("/global/event").listen(LISTEN).await?;
+    let added = (ours - direct, theirs - direct);
+    report.at_most(
+        "event stream, added p50 / nginx's",
+        added.0 / added.1,
+        "",
+        1.5,
+        &format!(
+            "{:.0} us beside nginx {:.0} us, direct {direct:.0} us",
+            added.0, added.1
+        ),
+        Weight::Binding,
+    );
+    agent.quit().await?;
+    nginx.quit().await?;
+    serving.abort();
+    Ok(())
+}
+
+/// Rate and p50 of both sides, medians over rounds taken in turns.
+async fn in_turns(
+    ours: &Target,
+    theirs: &Target,
+    connections: usize,
+) -> anyhow::Result<((f64, f64), (f64, f64))> {
+    let mut figures = [Vec::new(), Vec::new(), Vec::new(), Vec::new()];
+    for _ in 0..ROUNDS {
+        let mine = ours.press(connections, PRESS).await?;
+        let other = theirs.press(connections, PRESS).await?;
+        for (all, figure) in figures
+            .iter_mut()
+            .zip([mine.rate, mine.p50_us, other.rate, other.p50_us])
+        {
+            all.push(figure);
+        }
+    }
+    let [a, b, c, d] = figures.map(median);
+    Ok(((a, b), (c, d)))
+}
+
+/// A real listing of the real opencode, through the agent and past it.
+pub async fn real_opencode(programs: &Programs, report: &mut Report) -> anyhow::Result<()> {
+    let mut agent = Agent::start(&programs.nexus(), &programs.opencode, "").await?;
+    let status = agent.healthy().await?;
+    let cookie = agent.enter().await?;
+    let pid = status["pid"].as_u64().context("no pid")?;
+    let port = status["port"].as_u64().context("no port")?;
+    let environment = std::fs::read(format!("/proc/{pid}/environ"))?;
+    let password = environment
+        .split(|byte| *byte == 0)
+        .filter_map(|entry| std::str::from_utf8(entry).ok())
+        .find_map(|entry| entry.strip_prefix("OPENCODE_SERVER_PASSWORD="))
+        .context("no password")?
+        .to_owned();
+    let through = Target {
+        address: agent.address,
+        path: "/api/opencode/session".to_owned(),
+        headers: vec![format!("cookie: {cookie}")],
+    };
+    let direct = Target {
+        address: ([127, 0, 0, 1], u16::try_from(port)?).into(),
+        path: "/session".to_owned(),
+        headers: vec![format!("authorization: {}", backend::authorization(&password))],
+    };
+    let (ours, theirs) = in_turns(&through, &direct, 8).await?;
+    report.at_least(
+        "GET /session of opencode, share of direct",
+        ours.0 / theirs.0,
+        "",
+        0.92,
+        &format!("{:.0}/s beside direct {:.0}/s", ours.0, theirs.0),
+        Weight::Binding,
+    );
+    agent.quit().await
+}
+
+/// What only a browser can tell, measured by a story that prints one line of JSON per figure.
+pub async fn pages(programs: &Programs, report: &mut Report) -> anyhow::Result<()> {
+    let output = Command::new("node")
+        .arg(programs.root.join("tests/web/bench.js"))
+        .output()
+        .await
+        .context("node is missing")?;
+    let text = String::from_utf8_lossy(&output.stdout);
+    for line in text.lines().filter(|line| line.starts_with('{')) {
+        let figure: Value = serde_json::from_str(line)?;
+        let word = |name: &str| figure[name].as_str().unwrap_or_default();
+        let weight = if figure["binding"] == true {
+            Weight::Binding
+        } else {
+            Weight::Reported
+        };
+        report.at_most(
+            word("what"),
+            figure["figure"].as_f64().unwrap_or(f64::NAN),
+            word("unit"),
+            figure["bar"].as_f64().unwrap_or(f64::NAN),
+            word("beside"),
+            weight,
+        );
+    }
+    if !output.status.success() {
+        bail!("{}", String::from_utf8_lossy(&output.stderr).trim());
+    }
+    Ok(())
+}

@@ -1,0 +1,78 @@
+//! What processes use, as the kernel counts it.
+
+use std::fs;
+
+use anyhow::Context;
+
+/// Clock ticks a second in `/proc/*/stat`, the same on every Linux we run on.
+const TICKS_PER_S: f64 = 100.0;
+
+/// Time and wake-ups used so far.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Usage {
+    /// Processor time in milliseconds.
+    pub cpu_ms: f64,
+    /// Times a thread went to wait and was woken.
+    pub wakeups: f64,
+}
+
+/// Proportional memory of some processes in MiB.
+///
+/// # Errors
+/// When one of them is gone.
+pub fn pss_mib(pids: &[u32]) -> anyhow::Result<f64> {
+    let mut sum = 0.0;
+    for pid in pids {
+        let text = fs::read_to_string(format!("/proc/{pid}/smaps_rollup"))?;
+        let line = text
+            .lines()
+            .find(|line| line.starts_with("Pss:"))
+            .context("no Pss")?;
+        let kib: f64 = line.split_whitespace().nth(1).context("no figure")?.parse()?;
+        sum += kib / 1024.0;
+    }
+    Ok(sum)
+}
+
+/// What some processes have used, all threads.
+///
+/// # Errors
+/// When one of them is gone.
+pub fn usage(pids: &[u32]) -> anyhow::Result<Usage> {
+    let mut sum = Usage::default();
+    for pid in pids {
+        let stat = fs::read_to_string(format!("/proc/{pid}/stat"))?;
+        let after = stat.rsplit_once(')').context("no name")?.1;
+        let fields: Vec<&str> = after.split_whitespace().collect();
+        for at in [11, 12] {
+            let ticks: f64 = fields.get(at).context("too short")?.parse()?;
+            sum.cpu_ms += ticks * 1000.0 / TICKS_PER_S;
+        }
+        // The scheduler counts finer than the clock does.
+        let mut exact_ms = 0.0;
+        for task in fs::read_dir(format!("/proc/{pid}/task"))? {
+            let folder = task?.path();
+            let ran = fs::read_to_string(folder.join("schedstat")).unwrap_or_default();
+            exact_ms += ran
+                .split_whitespace()
+                .next()
+                .and_then(|ns| ns.parse::<f64>().ok())
+                .unwrap_or(0.0)
+                / 1e6;
+            let status = fs::read_to_string(folder.join("status")).unwrap_or_default();
+            let switches = status
+                .lines()
+                .find_map(|line| line.strip_prefix("voluntary_ctxt_switches:"))
+                .and_then(|count| count.trim().parse::<f64>().ok());
+            sum.wakeups += switches.unwrap_or(0.0);
+        }
+        if exact_ms > 0.0 {
+            let coarse: f64 = [11, 12]
+                .iter()
+                .filter_map(|at| fields.get(*at)?.parse::<f64>().ok())
+                .sum();
+            sum.cpu_ms += exact_ms - coarse * 1000.0 / TICKS_PER_S;
+        }
+    }
+    Ok(sum)
+}

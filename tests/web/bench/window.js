@@ -1,0 +1,122 @@
+// From the click to a painted chat, beside a bare window of the same kind. Both cold, on a display of their own.
+import { execFile, spawn } from "node:child_process";
+import { mkdtempSync, rmSync } from "node:fs";
+import { createServer } from "node:http";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import { promisify } from "node:util";
+import { Agent, Model, until } from "../lib/agent.js";
+import { nexus } from "../lib/tools.js";
+import { quantile } from "./conversation.js";
+
+const runs = 5;
+/** A painted page has text, and text has edges of many shades; an empty one has a few flat colours. */
+const shades_min = 24;
+const run = promisify(execFile);
+
+async function display() {
+  const server = spawn("Xvfb", ["-displayfd", "1", "-screen", "0", "480x760x24", "-nolisten", "tcp", "-noreset"], {
+    stdio: ["ignore", "pipe", "ignore"],
+  });
+  const number = await new Promise((resolve) => createInterface({ input: server.stdout }).once("line", resolve));
+  const env = { ...process.env, DISPLAY: `:${number}`, GDK_BACKEND: "x11", LIBGL_ALWAYS_SOFTWARE: "1" };
+  const manager = spawn("openbox", ["--sm-disable"], { env, stdio: "ignore" });
+  return {
+    env,
+    async end() {
+      for (const child of [manager, server]) {
+        const ended = new Promise((resolve) => child.once("exit", resolve));
+        child.kill();
+        await ended;
+      }
+    },
+  };
+}
+
+/** How many colours the display shows. @param {NodeJS.ProcessEnv} env */
+async function shades(env) {
+  const args = ["-window", "root", "-crop", "400x400+40+120", "-format", "%k", "info:"];
+  const { stdout } = await run("import", args, { env });
+  return Number(stdout);
+}
+
+/** @param {NodeJS.ProcessEnv} env */
+const painted = (env) => until("a painted window", async () => (await shades(env)) >= shades_min);
+
+/** @param {NodeJS.ProcessEnv} env */
+const cleared = (env) => until("an empty display", async () => (await shades(env)) < shades_min);
+
+/** @param {NodeJS.ProcessEnv} env */
+async function bare(env) {
+  const page = `<!doctype html><title>Bare</title><body style="font:20px sans-serif">${"<p>Words on a bare page.".repeat(30)}`;
+  const server = createServer((request, answer) => {
+    if (request.url?.startsWith("/enter")) answer.writeHead(303, { location: "/" }).end();
+    else answer.writeHead(200, { "content-type": "text/html" }).end(page);
+  });
+  await new Promise((resolve) => server.listen(0, "127.0.0.1", () => resolve(undefined)));
+  const address = /** @type {import("node:net").AddressInfo} */ (server.address());
+  const folder = mkdtempSync(join(tmpdir(), "nexus-bare-"));
+  const began = performance.now();
+  const child = spawn(`${nexus}-window`, ["--data", folder], { env, stdio: ["pipe", "ignore", "ignore"] });
+  const wish = { say: "open", name: "bare", origin: `http://127.0.0.1:${address.port}`, path: "/", ticket: "none", place: null };
+  child.stdin.write(`${JSON.stringify(wish)}\n`);
+  await painted(env);
+  const took = performance.now() - began;
+  const ended = new Promise((resolve) => child.once("exit", resolve));
+  child.stdin.end();
+  await ended;
+  server.close();
+  rmSync(folder, { recursive: true, force: true, maxRetries: 5 });
+  await cleared(env);
+  return took;
+}
+
+/** @param {NodeJS.ProcessEnv} env */
+async function chat(env) {
+  const model = await Model.start();
+  const { DISPLAY = "", GDK_BACKEND = "", LIBGL_ALWAYS_SOFTWARE = "" } = env;
+  const agent = await Agent.start({
+    model,
+    args: ["run", "--background"],
+    env: { DISPLAY, GDK_BACKEND, LIBGL_ALWAYS_SOFTWARE },
+  });
+  try {
+    await agent.healthy();
+    const began = performance.now();
+    await agent.nexus("open", "chat");
+    await painted(env);
+    return performance.now() - began;
+  } finally {
+    await agent.stop();
+    await model.stop();
+    await cleared(env);
+  }
+}
+
+export async function windows() {
+  const { env, end } = await display();
+  try {
+    /** @type {number[]} */
+    const bareTimes = [];
+    /** @type {number[]} */
+    const chatTimes = [];
+    for (let count = 0; count < runs; count += 1) {
+      bareTimes.push(await bare(env));
+      chatTimes.push(await chat(env));
+    }
+    const reference = quantile(bareTimes);
+    return [
+      {
+        what: "click to chat painted, beyond a bare window",
+        figure: quantile(chatTimes) - reference,
+        unit: "ms",
+        bar: 150,
+        beside: `${quantile(chatTimes).toFixed(0)} ms beside a bare window's ${reference.toFixed(0)} ms`,
+        binding: true,
+      },
+    ];
+  } finally {
+    await end();
+  }
+}
