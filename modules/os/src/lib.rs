@@ -28,7 +28,7 @@ use windows as platform;
 
 pub use platform::{
     Signals, adopt_orphans, boot_id, carries, children_of, effective_uid, end_with_parent, forbid_core_dumps, identify,
-    isolate, listening, parent_pid, port_owner, processes, reap, reap_adopted, reap_any, release_memory, signal,
+    is_program, isolate, listening, parent_pid, port_owner, processes, reap, reap_adopted, reap_any, release_memory, signal,
 };
 pub use process::{Caught, Identity, Process, Reaped, Signal, below};
 pub use socket::Owner;

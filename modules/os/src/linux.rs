@@ -1,12 +1,14 @@
 //! Linux: everything about other processes is read from `/proc` (proc(5)).
 
 mod command;
+mod executable;
 mod own;
 mod sockets;
 mod table;
 mod waiting;
 
 pub use command::{end_with_parent, isolate};
+pub use executable::is_program;
 pub use own::{adopt_orphans, boot_id, effective_uid, forbid_core_dumps, parent_pid, release_memory};
 pub use sockets::{listening, port_owner};
 pub use table::{carries, children_of, identify, processes, signal};

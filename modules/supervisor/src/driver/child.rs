@@ -84,6 +84,11 @@ impl<R> Child<R> {
         drain: Drain,
         records: PathBuf,
     ) -> Result<Self, Refusal> {
+        match os::is_program(&command.program) {
+            Ok(true) => {}
+            Ok(false) => return Err(no_program(&command)),
+            Err(error) => return Err(refusal(&command, &error)),
+        }
         let marker = format!("{role}.{:032x}", rand::random::<u128>());
         let mut starting = tokio::process::Command::new(&command.program);
         starting
@@ -209,10 +214,6 @@ fn signal_of(_status: ExitStatus) -> Option<i32> {
 /// Exhaustion passes by itself; a program that cannot be executed does not.
 fn refusal(command: &Command, error: &io::Error) -> Refusal {
     let program = command.program.display();
-    let permanent = |reason| Refusal::Permanent {
-        reason,
-        recheck: Some(RECHECK_PROGRAM),
-    };
     if !command.folder.is_dir() {
         return permanent(format!(
             "the folder {} to run in does not exist: make it or choose another",
@@ -231,14 +232,26 @@ fn refusal(command: &Command, error: &io::Error) -> Refusal {
         ));
     }
     if is_exec_format(error) {
-        return permanent(format!(
-            "{program} is no program for this machine: install the right one or set another path"
-        ));
+        return no_program(command);
     }
     if kind == io::ErrorKind::InvalidInput || kind == io::ErrorKind::IsADirectory {
         return permanent(format!("{program} cannot be started: {error}"));
     }
     Refusal::Transient(format!("{program} could not be started: {error}"))
+}
+
+fn no_program(command: &Command) -> Refusal {
+    permanent(format!(
+        "{} is no program for this machine: install the right one or set another path",
+        command.program.display()
+    ))
+}
+
+fn permanent(reason: String) -> Refusal {
+    Refusal::Permanent {
+        reason,
+        recheck: Some(RECHECK_PROGRAM),
+    }
 }
 
 /// ENOEXEC on every Unix; ERROR_BAD_EXE_FORMAT on Windows.

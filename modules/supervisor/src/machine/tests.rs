@@ -140,11 +140,8 @@ fn a_child_that_ends_at_once_is_given_up_after_the_fifth_time() {
 
     world.run_crashing(3_600 * SECOND, "boom");
     assert_eq!(world.spawns.len(), 5 + (3_600 - 15) / 330);
-    let degraded = world
-        .phases
-        .iter()
-        .filter(|(_, phase)| phase.name() == "degraded");
-    assert!(degraded.last().unwrap().1.cause() == Some("boom"));
+    let degraded = world.phases.iter().rfind(|(_, phase)| phase.name() == "degraded");
+    assert_eq!(degraded.unwrap().1.cause(), Some("boom"));
 }
 
 #[test]

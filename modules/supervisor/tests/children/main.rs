@@ -1,0 +1,11 @@
+//! Stories with real processes: small shell scripts that behave as children do on bad days.
+#![cfg(unix)]
+#![expect(
+    clippy::unwrap_used,
+    reason = "outside of test functions too, a broken expectation ends the story"
+)]
+
+mod ending;
+mod nursery;
+mod refusal;
+mod restarting;
