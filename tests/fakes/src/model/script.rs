@@ -101,7 +101,7 @@ impl Script {
             }
         }
         if step.is_empty() && calls > 0 {
-            step.push(Item::Say(format!("Done: {calls} tool calls have answered.")));
+            step.push(Item::Say(text::closing(calls)));
         }
         step
     }

@@ -12,6 +12,14 @@ pub fn words(count: usize) -> String {
         .join(" ")
 }
 
+/// The last words after `calls` tool calls.
+pub fn closing(calls: usize) -> String {
+    match calls {
+        1 => "Done: 1 tool call has answered.".to_owned(),
+        calls => format!("Done: {calls} tool calls have answered."),
+    }
+}
+
 /// A name for a conversation: the first words beside the markers.
 pub fn title(prompt: &str) -> String {
     let words = beside_markers(prompt);
