@@ -10,6 +10,7 @@
 mod harness;
 
 mod cli;
+mod desktop;
 mod desktop_rig;
 mod edges;
 mod readme;

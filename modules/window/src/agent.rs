@@ -14,6 +14,13 @@ pub(crate) enum Told {
     Alone,
     /// The process of a window's page died.
     Crashed(String),
+    /// A page has another title.
+    Titled {
+        /// The window.
+        name: String,
+        /// Its page's title; empty while the page has none.
+        title: String,
+    },
     /// A page asked for its window to be closed.
     Close(String),
 }

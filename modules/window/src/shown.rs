@@ -1,6 +1,6 @@
 //! One window and the page in it.
 
-use std::{path::PathBuf, time::Instant};
+use std::{cell::RefCell, path::PathBuf, rc::Rc, time::Instant};
 
 use anyhow::Context;
 use kit::window::{FromWindow, Place};
@@ -29,6 +29,8 @@ const USER_AGENT: &str = concat!(
 );
 /// A page's own `window.close()` would leave an empty window and tell nobody.
 const CLOSE_ASKS: &str = "window.close = () => window.ipc.postMessage('close');";
+/// Until the page has a title.
+const NAME: &str = "OpenCode Nexus";
 /// Shown until the page paints, so that no white flash is seen in the dark.
 const BACKGROUND: (u8, u8, u8, u8) = (24, 24, 27, 255);
 
@@ -47,6 +49,8 @@ pub(crate) struct Shown {
     /// Before the window, so that it is dropped first.
     page: WebView,
     window: Window,
+    /// The page that was loaded last; a page whose process is gone does not tell.
+    address: Rc<RefCell<String>>,
     /// When the page's process died last, if it did.
     pub(crate) crashed_at: Option<Instant>,
 }
@@ -65,7 +69,10 @@ impl Shown {
             .context("the agent named no origin")?
             .origin();
         let closing = (events.clone(), wanted.name.clone());
-        let own = origin.clone();
+        let titled = closing.clone();
+        let (own, loaded) = (origin.clone(), origin.clone());
+        let address = Rc::new(RefCell::new(wanted.origin.clone()));
+        let noted = Rc::clone(&address);
         let mut builder = WebViewBuilder::new_with_web_context(context)
             .with_user_agent(USER_AGENT)
             .with_background_color(BACKGROUND)
@@ -84,6 +91,17 @@ impl Shown {
                 elsewhere(&origin, &address);
                 NewWindowResponse::Deny
             })
+            .with_on_page_load_handler(move |_, url| {
+                if guard::judge(&loaded, &url) == Verdict::Here {
+                    *noted.borrow_mut() = url;
+                }
+            })
+            .with_document_title_changed_handler(move |title| {
+                let (events, name) = &titled;
+                let name = name.clone();
+                // As above.
+                drop(events.send_event(Told::Titled { name, title }));
+            })
             .with_url_and_headers(enter(&wanted.origin), ticket(&wanted.ticket)?);
         if is_first {
             // Handlers of later pages in the same context would never be called, or twice.
@@ -97,8 +115,9 @@ impl Shown {
             drop(events.send_event(Told::Crashed(name.clone())));
         });
         Ok(Self {
-            window,
             page,
+            window,
+            address,
             crashed_at: None,
         })
     }
@@ -121,9 +140,15 @@ impl Shown {
         Ok(())
     }
 
-    /// Loads the page again after its process died.
-    pub(crate) fn reload(&self) -> anyhow::Result<()> {
-        Ok(self.page.reload()?)
+    /// Loads the page again after its process died. A reload would not carry the session's cookie: WebKit no longer
+    /// knows then that the page came from this very site (WebKitGTK 2.50).
+    pub(crate) fn load_again(&self) -> anyhow::Result<()> {
+        Ok(self.page.load_url(&self.address.borrow())?)
+    }
+
+    /// Shows the page's title, or the program's name while there is none.
+    pub(crate) fn set_title(&self, title: &str) {
+        self.window.set_title(if title.is_empty() { NAME } else { title });
     }
 
     /// Where it is now.
@@ -162,7 +187,7 @@ fn frame(wanted: &Wanted, target: &EventLoopWindowTarget<Told>) -> anyhow::Resul
         .collect();
     let place = place::choose(&wanted.name, wanted.place, &screens);
     let mut builder = WindowBuilder::new()
-        .with_title("OpenCode Nexus")
+        .with_title(NAME)
         .with_inner_size(LogicalSize::new(place.width, place.height))
         .with_min_inner_size(LogicalSize::new(place::WIDTH_MIN, place::HEIGHT_MIN));
     if let (Some(x), Some(y)) = (place.x, place.y) {

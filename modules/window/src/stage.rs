@@ -83,6 +83,11 @@ impl Stage {
             }
             Told::Agent(ToWindow::Quit) | Told::Alone => self.is_over = true,
             Told::Crashed(name) => self.mend(&name),
+            Told::Titled { name, title } => {
+                if let Some(shown) = self.shown.get(&name) {
+                    shown.set_title(&title);
+                }
+            }
             Told::Close(name) => self.drop_window(&name),
         }
     }
@@ -140,7 +145,7 @@ impl Stage {
             .crashed_at
             .replace(now)
             .is_some_and(|last| now.duration_since(last) < RELOAD_ONCE_PER);
-        if is_again || shown.reload().is_err() {
+        if is_again || shown.load_again().is_err() {
             self.drop_window(name);
         }
     }

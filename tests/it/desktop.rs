@@ -1,0 +1,530 @@
+//! The program on a desktop: a real panel, a real bus, real windows.
+
+use std::{
+    fs,
+    os::unix::fs::PermissionsExt,
+    process::{Child, ExitStatus, Stdio},
+    time::{Duration, Instant},
+};
+
+use serde_json::Value;
+
+use crate::harness::{Desktop, PATIENCE, Part, Pid, Processes, until};
+
+/// A start on a busy machine, web engine included.
+const WINDOW_WAIT: Duration = Duration::from_secs(60);
+
+/// An agent on a desktop.
+struct Resident<'a> {
+    desktop: &'a Desktop,
+    child: Child,
+}
+
+impl<'a> Resident<'a> {
+    /// Starts `nexus run` with further arguments and waits until it serves.
+    fn start(desktop: &'a Desktop, arguments: &[&str]) -> Self {
+        let child = spawn(desktop, arguments);
+        let resident = Self { desktop, child };
+        until("the agent to serve", PATIENCE, || {
+            resident
+                .status()
+                .filter(|status| status["gateway"]["local_url"].is_string())
+        });
+        resident
+    }
+
+    fn status(&self) -> Option<Value> {
+        status(self.desktop)
+    }
+
+    fn pid(&self) -> Pid {
+        let status = self.status().unwrap();
+        Pid::try_from(status["agent"]["pid"].as_u64().unwrap()).unwrap()
+    }
+
+    /// Runs a command that must succeed.
+    #[track_caller]
+    fn ask(&self, arguments: &[&str]) -> String {
+        let output = self
+            .desktop
+            .home()
+            .nexus_command()
+            .args(arguments)
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{arguments:?}: {output:?}");
+        String::from_utf8(output.stdout).unwrap().trim().to_owned()
+    }
+
+    fn tray(&self) -> String {
+        format!("org.kde.StatusNotifierItem-{}-1", self.pid())
+    }
+
+    /// The menu's lines as (number, text, mark), submenus indented; lines between groups have no text.
+    fn menu(&self) -> Vec<Line> {
+        let name = self.tray();
+        self.desktop.wait_for_name(&name);
+        let answer = self.desktop.bus(&[
+            "--json=short",
+            "call",
+            &name,
+            "/MenuBar",
+            "com.canonical.dbusmenu",
+            "GetLayout",
+            "iias",
+            "--",
+            "0",
+            "-1",
+            "0",
+        ]);
+        let answer: Value = serde_json::from_str(&answer).unwrap();
+        let mut lines = Vec::new();
+        gather(&answer["data"][1], 0, &mut lines);
+        lines
+    }
+
+    /// Chooses the line with this text.
+    #[track_caller]
+    fn choose(&self, text: &str) {
+        let lines = self.menu();
+        let line = lines.iter().find(|line| line.text == text);
+        let line = line.unwrap_or_else(|| panic!("no line {text:?}: {lines:#?}"));
+        let (name, number) = (self.tray(), line.number.to_string());
+        self.desktop.bus(&[
+            "call",
+            &name,
+            "/MenuBar",
+            "com.canonical.dbusmenu",
+            "Event",
+            "isvu",
+            &number,
+            "clicked",
+            "s",
+            "",
+            "0",
+        ]);
+    }
+
+    #[track_caller]
+    fn wait_for_window(&self, title: &str) {
+        until(&format!("a window called {title:?}"), WINDOW_WAIT, || {
+            let titles = self.desktop.windows();
+            titles.iter().any(|window| window.contains(title)).then_some(())
+        });
+    }
+
+    #[track_caller]
+    fn wait_for_no_window(&self) {
+        until("every window to go", WINDOW_WAIT, || {
+            self.desktop
+                .windows()
+                .iter()
+                .all(|title| !title.contains("Nexus"))
+                .then_some(())
+        });
+    }
+
+    /// Processes of windows.
+    fn window_processes(&self) -> Vec<Pid> {
+        let all = self.desktop.home().survivors();
+        all.into_iter()
+            .filter(|pid| is_ours(*pid) && program(*pid) != "nexus")
+            .collect()
+    }
+
+    #[track_caller]
+    fn ended(&mut self) -> ExitStatus {
+        until("the agent to end", PATIENCE, || self.child.try_wait().unwrap())
+    }
+
+    /// Nothing of the program is left.
+    #[track_caller]
+    fn assert_gone(&self) {
+        until("everything of the agent to go", PATIENCE, || {
+            let left = self.desktop.home().survivors();
+            left.into_iter().all(|pid| !is_ours(pid)).then_some(())
+        });
+    }
+}
+
+impl Drop for Resident<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            let log = fs::read_to_string(self.desktop.home().nexus().join("logs/agent.jsonl"));
+            eprintln!("--- the agent's log ---\n{}", log.unwrap_or_default());
+            Processes::signal(self.child.id(), "TERM");
+        }
+        let _collected = self.child.wait();
+    }
+}
+
+fn spawn(desktop: &Desktop, arguments: &[&str]) -> Child {
+    let home = desktop.home();
+    if !home.nexus().join("settings.toml").exists() {
+        home.settings("[opencode]\nautostart = false\n");
+    }
+    home.nexus_command()
+        .arg("run")
+        .args(arguments)
+        .env("PATH", format!("{}:/usr/bin:/bin", bin(desktop)))
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap()
+}
+
+fn status(desktop: &Desktop) -> Option<Value> {
+    let mut command = desktop.home().nexus_command();
+    let output = command.args(["status", "--json"]).output().unwrap();
+    output
+        .status
+        .success()
+        .then(|| serde_json::from_slice(&output.stdout).unwrap())
+}
+
+/// The name of the program a process runs.
+fn program(pid: Pid) -> String {
+    let command = Processes::command(pid);
+    let path = command.split(' ').next().unwrap_or_default();
+    path.rsplit('/').next().unwrap_or_default().to_owned()
+}
+
+fn is_ours(pid: Pid) -> bool {
+    let program = program(pid);
+    program.starts_with("nexus") || program.starts_with("WebKit")
+}
+
+#[derive(Debug, PartialEq, Eq)]
+struct Line {
+    number: i64,
+    depth: usize,
+    text: String,
+    is_marked: bool,
+}
+
+fn gather(node: &Value, depth: usize, lines: &mut Vec<Line>) {
+    for child in node[2].as_array().into_iter().flatten() {
+        let child = &child["data"];
+        let text = child[1]["label"]["data"].as_str().unwrap_or_default();
+        lines.push(Line {
+            number: child[0].as_i64().unwrap(),
+            depth,
+            text: text.replace("__", "_"),
+            is_marked: child[1]["toggle-state"]["data"] == 1,
+        });
+        gather(child, depth + 1, lines);
+    }
+}
+
+/// A folder of programs that come before the system's: here `xdg-open`, which only notes what it is asked to open.
+fn bin(desktop: &Desktop) -> String {
+    let folder = desktop.home().path().join("bin");
+    fs::create_dir_all(&folder).unwrap();
+    let opener = folder.join("xdg-open");
+    let noted = desktop.home().path().join("opened");
+    fs::write(
+        &opener,
+        format!(
+            "#!/bin/sh\necho \"$1\" >> {0}\ncat \"${{1#file://}}\" >> {0}\n",
+            noted.display()
+        ),
+    )
+    .unwrap();
+    fs::set_permissions(&opener, fs::Permissions::from_mode(0o755)).unwrap();
+    folder.display().to_string()
+}
+
+#[test]
+fn every_line_of_the_menu_does_what_it_says() {
+    let desktop = Desktop::complete();
+    let mut agent = Resident::start(&desktop, &["--background"]);
+
+    let menu = agent.menu();
+    let at_top: Vec<&str> = menu
+        .iter()
+        .filter(|line| line.depth == 0)
+        .map(|line| line.text.as_str())
+        .collect();
+    assert_eq!(at_top.first(), Some(&"opencode: Stopped"), "{menu:#?}");
+    assert_eq!(at_top.last(), Some(&"Quit"), "{menu:#?}");
+    assert!(at_top.len() <= 14, "{at_top:?}");
+    assert_eq!(
+        desktop
+            .windows()
+            .iter()
+            .filter(|title| title.contains("Nexus"))
+            .count(),
+        0
+    );
+
+    agent.choose("Open dashboard");
+    agent.wait_for_window("Dashboard");
+    agent.choose("Logs");
+    agent.wait_for_window("Logs");
+    agent.choose("Set up");
+    agent.wait_for_window("Set up");
+    agent.choose("Open chat");
+    agent.wait_for_window("Chat");
+
+    agent.choose("Launch at login");
+    until("the mark to be set", PATIENCE, || {
+        let menu = agent.menu();
+        menu.iter()
+            .any(|line| line.text == "Launch at login" && line.is_marked)
+            .then_some(())
+    });
+    assert!(agent.ask(&["autostart", "status"]).contains("starts at login"));
+
+    agent.choose("Open in browser");
+    let opened = until("the browser to be opened", PATIENCE, || {
+        let text = fs::read_to_string(desktop.home().path().join("opened")).ok()?;
+        text.contains("</form>").then_some(text)
+    });
+    assert!(
+        opened.starts_with("file://") && opened.contains("/enter\""),
+        "{opened}"
+    );
+    let first = opened.lines().next().unwrap();
+    assert!(
+        !first.contains("ticket"),
+        "a ticket stands in an argument: {first}"
+    );
+
+    agent.choose("Quit");
+    assert!(agent.ended().success());
+    agent.assert_gone();
+}
+
+#[test]
+fn a_second_start_brings_the_window_of_the_first() {
+    let desktop = Desktop::complete();
+    let mut agent = Resident::start(&desktop, &["--background"]);
+    agent.ask(&["open", "dashboard"]);
+    agent.wait_for_window("Dashboard");
+    let pid = agent.pid();
+
+    let second = desktop.home().nexus_command().arg("run").output().unwrap();
+    agent.wait_for_window("Set up");
+    let began = Instant::now();
+    let third = desktop.home().nexus_command().arg("run").output().unwrap();
+    let took = began.elapsed();
+    let titles = desktop.windows();
+    let active = desktop.ask("xdotool", &["getactivewindow", "getwindowname"]);
+
+    assert!(
+        second.status.success() && third.status.success(),
+        "{second:?} {third:?}"
+    );
+    assert!(took < Duration::from_secs(1), "{took:?}");
+    assert_eq!(agent.pid(), pid);
+    assert_eq!(
+        titles.iter().filter(|title| title.contains("Set up")).count(),
+        1,
+        "{titles:?}"
+    );
+    assert!(active.contains("Set up"), "{active}");
+    agent.ask(&["quit"]);
+    agent.ended();
+    agent.assert_gone();
+}
+
+#[test]
+fn windows_come_and_go_and_give_everything_back() {
+    const CYCLES: u32 = 50;
+    let desktop = Desktop::complete();
+    let mut agent = Resident::start(&desktop, &["--background"]);
+    let pid = agent.pid();
+    let cycle = || {
+        agent.ask(&["open", "dashboard"]);
+        agent.wait_for_window("Dashboard");
+        desktop.ask("wmctrl", &["-c", "Dashboard"]);
+        agent.wait_for_no_window();
+        until("the window's processes to go", WINDOW_WAIT, || {
+            agent.window_processes().is_empty().then_some(())
+        });
+    };
+    // The first ones fill caches that are kept on purpose.
+    cycle();
+    cycle();
+    let before = Processes::pss_kib(pid);
+
+    for _ in 0..CYCLES {
+        cycle();
+    }
+
+    let after = Processes::pss_kib(pid);
+    println!("{CYCLES} windows: {before} KiB before, {after} KiB after");
+    assert!(after < before + 2048, "{before} KiB before, {after} KiB after");
+    assert_eq!(agent.pid(), pid);
+    agent.ask(&["quit"]);
+    agent.ended();
+    agent.assert_gone();
+}
+
+#[test]
+fn a_page_that_crashes_is_loaded_again_and_harms_nobody() {
+    let desktop = Desktop::complete();
+    let mut agent = Resident::start(&desktop, &["--background"]);
+    agent.ask(&["open", "dashboard"]);
+    agent.wait_for_window("Dashboard");
+    let pid = agent.pid();
+    let pages = || -> Vec<Pid> {
+        let all = agent.window_processes();
+        all.into_iter()
+            .filter(|pid| program(*pid) == "WebKitWebProcess")
+            .collect()
+    };
+    let killed = until("the page's process", PATIENCE, || pages().first().copied());
+
+    Processes::signal(killed, "KILL");
+    until("another process for the page", WINDOW_WAIT, || {
+        pages().iter().any(|pid| *pid != killed).then_some(())
+    });
+    agent.wait_for_window("Dashboard");
+
+    assert_eq!(agent.pid(), pid);
+    agent.ask(&["quit"]);
+    agent.ended();
+    agent.assert_gone();
+}
+
+#[test]
+fn a_window_comes_back_where_it_was() {
+    let desktop = Desktop::complete();
+    let mut agent = Resident::start(&desktop, &["--background"]);
+    agent.ask(&["open", "dashboard"]);
+    agent.wait_for_window("Dashboard");
+    let size = || desktop.ask("xdotool", &["search", "--name", "Dashboard", "getwindowgeometry"]);
+
+    desktop.ask("wmctrl", &["-r", "Dashboard", "-e", "0,200,120,700,500"]);
+    until("the window to be moved", PATIENCE, || {
+        size().contains("700x500").then_some(())
+    });
+    desktop.ask("wmctrl", &["-c", "Dashboard"]);
+    agent.wait_for_no_window();
+    agent.ask(&["open", "dashboard"]);
+    agent.wait_for_window("Dashboard");
+
+    assert!(size().contains("700x500"), "{}", size());
+    agent.ask(&["quit"]);
+    agent.ended();
+}
+
+#[test]
+fn the_icon_appears_when_a_panel_does_and_again_after_it() {
+    let mut desktop = Desktop::bare();
+    desktop.add(Part::Windows);
+    let mut child = spawn(&desktop, &["--background"]);
+    let status = until("the agent to run", PATIENCE, || status(&desktop));
+    let name = format!("org.kde.StatusNotifierItem-{}-1", status["agent"]["pid"]);
+
+    for _ in 0..2 {
+        desktop.add(Part::Panel);
+        until("the icon to be in the tray", PATIENCE, || {
+            let items = desktop.bus(&[
+                "get-property",
+                "org.kde.StatusNotifierWatcher",
+                "/StatusNotifierWatcher",
+                "org.kde.StatusNotifierWatcher",
+                "RegisteredStatusNotifierItems",
+            ]);
+            items.contains(&name).then_some(())
+        });
+        desktop.remove(Part::Panel);
+    }
+
+    let quit = desktop.home().nexus_command().arg("quit").output().unwrap();
+    assert!(quit.status.success(), "{quit:?}");
+    until("the agent to end", PATIENCE, || child.try_wait().unwrap());
+}
+
+#[test]
+fn without_bus_or_display_everything_else_works() {
+    let desktop = Desktop::bare();
+    for missing in [
+        &["DBUS_SESSION_BUS_ADDRESS", "XDG_RUNTIME_DIR"][..],
+        &["DISPLAY", "WAYLAND_DISPLAY"],
+        &["DISPLAY", "DBUS_SESSION_BUS_ADDRESS", "XDG_RUNTIME_DIR"],
+    ] {
+        let home = desktop.home();
+        home.settings("[opencode]\nautostart = false\n");
+        let began = Instant::now();
+        let mut command = home.nexus_command();
+        command.args(["run", "--background"]);
+        for name in missing {
+            command.env_remove(name);
+        }
+        let mut child = command
+            .env("PATH", format!("{}:/usr/bin:/bin", bin(&desktop)))
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let ask = |arguments: &[&str]| {
+            let mut command = home.nexus_command();
+            command.args(arguments).output().unwrap()
+        };
+        until("the agent to serve", Duration::from_secs(5), || {
+            let output = ask(&["status", "--json"]);
+            let status: Value = serde_json::from_slice(&output.stdout).ok()?;
+            status["gateway"]["local_url"].as_str().map(str::to_owned)
+        });
+        println!("without {missing:?}: up after {:?}", began.elapsed());
+
+        if missing.contains(&"DISPLAY") {
+            let opened = ask(&["open", "dashboard"]);
+            assert!(
+                opened.status.success(),
+                "the browser shows it instead: {opened:?}"
+            );
+        }
+        if missing.contains(&"DBUS_SESSION_BUS_ADDRESS") {
+            let began = Instant::now();
+            let secrets = ask(&["secret", "list"]);
+            assert_eq!(secrets.status.code(), Some(4), "{secrets:?}");
+            assert!(began.elapsed() < Duration::from_secs(4), "{:?}", began.elapsed());
+        }
+        assert!(ask(&["quit"]).status.success());
+        let ended = until("the agent to end", PATIENCE, || child.try_wait().unwrap());
+        assert!(ended.success(), "{missing:?}: {ended}");
+        let log = fs::read_to_string(home.nexus().join("logs/agent.jsonl")).unwrap();
+        let complaints = log
+            .lines()
+            .filter(|line| line.contains("\"warn\"") && line.contains("session bus"));
+        if missing.contains(&"DBUS_SESSION_BUS_ADDRESS") {
+            assert!(complaints.count() <= 2, "{log}");
+        }
+        fs::remove_dir_all(home.nexus().join("logs")).unwrap();
+    }
+}
+
+#[test]
+fn secrets_are_kept_in_the_keyring() {
+    let desktop = Desktop::complete();
+    let mut agent = Resident::start(&desktop, &["--background"]);
+    let mut set = desktop.home().nexus_command();
+    set.args(["secret", "set", "tunnel-token", "--stdin"]);
+    let mut set = set.stdin(Stdio::piped()).spawn().unwrap();
+    std::io::Write::write_all(&mut set.stdin.take().unwrap(), b"canary-8152\n").unwrap();
+    assert!(set.wait().unwrap().success());
+
+    let names = agent.ask(&["secret", "list"]);
+    let held = desktop.ask("secret-tool", &["lookup", "username", "tunnel-token"]);
+    agent.ask(&["secret", "delete", "tunnel-token"]);
+    let none = agent.ask(&["secret", "list"]);
+    agent.ask(&["quit"]);
+    agent.ended();
+
+    assert_eq!(
+        (names.as_str(), held.as_str(), none.as_str()),
+        ("tunnel-token", "canary-8152", "")
+    );
+    let found = std::process::Command::new("grep")
+        .args(["-r", "-l", "canary-8152"])
+        .arg(desktop.home().nexus())
+        .output()
+        .unwrap();
+    assert_eq!(String::from_utf8_lossy(&found.stdout), "");
+}
