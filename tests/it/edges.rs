@@ -14,7 +14,7 @@ const EDGES: &[(&str, &[&str])] = &[
     ("chat", &["kit", "opencode", "store", "web"]),
     ("dashboard", &["kit", "store", "web"]),
     ("fakes", &[]),
-    ("fuzz", &[]),
+    ("fuzz", &["chat", "gateway", "kit", "opencode"]),
     ("gateway", &["kit", "store", "web"]),
     ("kit", &[]),
     ("logs", &["kit", "store", "web"]),

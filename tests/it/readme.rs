@@ -76,7 +76,10 @@ fn every_other_command_is_shown_where_the_table_says() {
         let place = SHOWN_ELSEWHERE.iter().find(|(command, _)| *command == line);
         let (command, shown) = place.unwrap_or_else(|| panic!("nothing shows that `{line}` works"));
         let text = fs::read_to_string(root().join(shown)).unwrap();
-        assert!(text.contains(command.trim_end_matches(" --demo")), "{shown} does not run `{command}`");
+        assert!(
+            text.contains(command.trim_end_matches(" --demo")),
+            "{shown} does not run `{command}`"
+        );
     }
 }
 
@@ -87,7 +90,10 @@ fn the_demo_ends_in_a_chat_with_the_scripted_model() {
     let programs = Path::new(env!("CARGO_BIN_EXE_nexus")).parent().unwrap();
     let cache = crate::harness::opencode()
         .ancestors()
-        .find(|path| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("opencode-1")))
+        .find(|path| {
+            path.file_name()
+                .is_some_and(|name| name.to_string_lossy().starts_with("opencode-1"))
+        })
         .unwrap()
         .parent()
         .unwrap()
@@ -114,8 +120,7 @@ fn the_demo_ends_in_a_chat_with_the_scripted_model() {
 
     let owner = Session::by_link(&link);
     let project = home.path().join("demo/projects/hello");
-    let place: String =
-        url::form_urlencoded::byte_serialize(project.to_string_lossy().as_bytes()).collect();
+    let place: String = url::form_urlencoded::byte_serialize(project.to_string_lossy().as_bytes()).collect();
     let id = until("a session to be made", PATIENCE, || {
         let answer = owner.post_json(
             &format!("/api/opencode/session?directory={place}"),
@@ -134,6 +139,8 @@ fn the_demo_ends_in_a_chat_with_the_scripted_model() {
     });
 
     Processes::signal(script.id(), "INT");
-    until("the demo to end", Duration::from_secs(15), || script.try_wait().unwrap());
+    until("the demo to end", Duration::from_secs(15), || {
+        script.try_wait().unwrap()
+    });
     home.assert_empty();
 }
