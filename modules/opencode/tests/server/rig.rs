@@ -213,10 +213,10 @@ impl Rig {
 impl Drop for Rig {
     fn drop(&mut self) {
         // A story that failed still ends its server: the runtime waits for this task, not the test.
-        if let Some(pid) = self.module.status().borrow().details["pid"].as_u64() {
-            if let Some(identity) = os::identify(u32::try_from(pid).unwrap()) {
-                os::signal(identity, os::Signal::Kill).ok();
-            }
+        let pid = self.module.status().borrow().details["pid"].as_u64();
+        let identity = pid.and_then(|pid| os::identify(u32::try_from(pid).ok()?));
+        if let Some(identity) = identity {
+            os::signal(identity, os::Signal::Kill).ok();
         }
         self.stop.cancel();
     }
