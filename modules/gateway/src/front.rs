@@ -1,6 +1,6 @@
 //! The way of a request: which host, who, from where, and only then what.
 
-use std::{net::IpAddr, sync::Arc};
+use std::{net::IpAddr, panic::AssertUnwindSafe, sync::Arc};
 
 use axum::{
     Router,
@@ -8,6 +8,7 @@ use axum::{
     extract::FromRequestParts,
     http::{HeaderMap, Method, Request, Response, StatusCode, Uri, request::Parts},
 };
+use futures_util::FutureExt;
 use hyper::body::Incoming;
 use kit::{CancellationToken, Chrome, Listener, Overview, Page};
 use tokio::sync::watch;
@@ -86,7 +87,11 @@ impl Front {
     ) -> Response<Tracked> {
         let answering = Answering::new(talk);
         let listener = visit.listener;
-        let mut response = self.admit(visit, hosts, request).await;
+        // A panic in a module's page is that page's failure, not the connection's; what it said is in the log.
+        let admitted = AssertUnwindSafe(self.admit(visit, hosts, request))
+            .catch_unwind()
+            .await;
+        let mut response = admitted.unwrap_or_else(|_panicked| No::Internal.json());
         headers::harden(response.headers_mut(), listener);
         if response.status() == StatusCode::SWITCHING_PROTOCOLS {
             talk.upgraded();

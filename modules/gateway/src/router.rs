@@ -6,7 +6,7 @@ use axum::{
     Router,
     body::Body,
     extract::{DefaultBodyLimit, State},
-    http::{Request, Response, StatusCode, header},
+    http::{Request, Response, StatusCode},
     routing::{get, post},
 };
 use kit::{Module, ModuleId};
@@ -87,10 +87,5 @@ async fn logout(State(keys): State<Arc<Keys>>, request: Request<Body>) -> Respon
         tracing::warn!(%error, "an ended session could not be removed from the database");
     }
     tracing::info!(target: "audit", event = "logout", session = caller.session, "a session was ended by its owner");
-    let mut response = login::with_cookie(answer::see("/login"), &keys.cookie(caller.listener).unset());
-    // What the browser still shows of the pages is not for the next person.
-    response
-        .headers_mut()
-        .insert("clear-site-data", header::HeaderValue::from_static("\"cache\""));
-    response
+    login::with_cookie(answer::see("/login"), &keys.cookie(caller.listener).unset())
 }

@@ -63,6 +63,7 @@ pub struct House {
     pub changes: watch::Sender<String>,
     pub notices: mpsc::Receiver<Notice>,
     pub status: watch::Receiver<Status>,
+    pub settings: Arc<SettingsFile>,
     time: Arc<Mutex<Duration>>,
     record: Arc<Record>,
     upstream: watch::Sender<Option<Upstream>>,
@@ -114,6 +115,7 @@ impl House {
             notices: notice_sender,
             overview: watch::channel(Arc::new(overview)).1,
         };
+        let settings = Arc::clone(&cx.settings);
         let time = Arc::new(Mutex::new(Duration::ZERO));
         let later = Arc::clone(&time);
         let clock = Clock::over(Arc::new(move || SystemTime::now() + *later.lock().unwrap()));
@@ -152,6 +154,7 @@ impl House {
             changes,
             notices,
             status,
+            settings,
             time,
             record,
             upstream,
@@ -475,6 +478,10 @@ impl Module for Chat {
             .route("/", get(page))
             .route("/{session}", get(page))
             .route("/act", post(async || "done"))
+            .route(
+                "/broken",
+                get(async || -> &'static str { panic!("a page broke") }),
+            )
     }
 
     fn live(&self, request: LiveRequest) -> Option<Box<dyn Feed>> {

@@ -10,6 +10,7 @@ mod live;
 mod logging;
 mod login;
 mod pages;
+mod port;
 mod proxy;
 mod sessions;
 mod throttling;
