@@ -56,6 +56,9 @@ fn written(result: io::Result<()>) -> bool {
     result.is_ok()
 }
 
+/// A cell longer than this pushes only its own row aside.
+const COLUMN_CHARS_MAX: usize = 40;
+
 /// Rows with their columns aligned, two blanks apart.
 pub fn table(rows: &[Vec<String>]) {
     let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
@@ -63,6 +66,7 @@ pub fn table(rows: &[Vec<String>]) {
         rows.iter()
             .filter_map(|row| row.get(column))
             .map(|cell| cell.chars().count())
+            .filter(|width| *width <= COLUMN_CHARS_MAX)
             .max()
             .unwrap_or(0)
     };
@@ -71,7 +75,7 @@ pub fn table(rows: &[Vec<String>]) {
         let mut text = String::new();
         for (cell, width) in row.iter().zip(&widths) {
             text.push_str(cell);
-            let gap = width + 2 - cell.chars().count();
+            let gap = (width + 2).saturating_sub(cell.chars().count()).max(2);
             text.extend(std::iter::repeat_n(' ', gap));
         }
         if !line(text.trim_end()) {
