@@ -14,8 +14,8 @@ use std::{sync::Arc, time::SystemTime};
 
 pub use entry::{LoginEntry, LoginError};
 use kit::{
-    ActError, Action, BoxFuture, CancellationToken, Entry, Fact, Module, ModuleId, Reply, State, Status,
-    Verb, VerbSpec,
+    ActError, Action, BoxFuture, CancellationToken, Entry, Module, ModuleId, Reply, State, Status, Verb,
+    VerbSpec,
 };
 use tokio::sync::watch;
 
@@ -60,8 +60,7 @@ impl Autostart {
     fn look(&self) {
         let status = status(self.entry.is_on(), SystemTime::now());
         self.status.send_if_modified(|held| {
-            let is_new =
-                (held.state, &held.reason, &held.details) != (status.state, &status.reason, &status.details);
+            let is_new = (held.state, &held.reason) != (status.state, &status.reason);
             if is_new {
                 *held = status;
             }
@@ -101,24 +100,13 @@ fn words(is_on: bool) -> &'static str {
     }
 }
 
-/// Nothing is wrong with a switch that is off, so both are "running"; which of them is in the details.
 fn status(is_on: Result<bool, LoginError>, now: SystemTime) -> Status {
     match is_on {
-        Ok(is_on) => {
-            let mut status = Status::new(State::Running, now);
-            status.facts.push(Fact(
-                "At login",
-                if is_on { "starts" } else { "does not start" }.to_owned(),
-            ));
-            status.details.insert(IS_ON.to_owned(), is_on.into());
-            status
-        }
+        Ok(true) => Status::new(State::Running, now).because(words(true)),
+        Ok(false) => Status::new(State::Off, now).because(words(false)),
         Err(error) => Status::new(State::Degraded, now).because(chain(&error)),
     }
 }
-
-/// The member of the status object that says which way the switch is.
-const IS_ON: &str = "is_on";
 
 fn chain(error: &LoginError) -> String {
     match std::error::Error::source(error) {
@@ -141,7 +129,7 @@ impl Module for Autostart {
     }
 
     fn menu(&self, status: &Status) -> Vec<Entry> {
-        let is_on = status.details.get(IS_ON).is_some_and(|is_on| is_on == true);
+        let is_on = status.state == State::Running;
         let verb = Verb::bare(if is_on { "off" } else { "on" });
         vec![Entry::Check {
             text: "Launch at login".to_owned(),
