@@ -4,9 +4,9 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { createServer } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { createInterface } from "node:readline";
 import { promisify } from "node:util";
 import { Agent, Model, until } from "../lib/agent.js";
+import { display } from "../lib/display.js";
 import { nexus } from "../lib/tools.js";
 import { quantile } from "./conversation.js";
 
@@ -14,25 +14,6 @@ const runs = 5;
 /** A painted page has text, and text has edges of many shades; an empty one has a few flat colours. */
 const shades_min = 24;
 const run = promisify(execFile);
-
-async function display() {
-  const server = spawn("Xvfb", ["-displayfd", "1", "-screen", "0", "480x760x24", "-nolisten", "tcp", "-noreset"], {
-    stdio: ["ignore", "pipe", "ignore"],
-  });
-  const number = await new Promise((resolve) => createInterface({ input: server.stdout }).once("line", resolve));
-  const env = { ...process.env, DISPLAY: `:${number}`, GDK_BACKEND: "x11", LIBGL_ALWAYS_SOFTWARE: "1" };
-  const manager = spawn("openbox", ["--sm-disable"], { env, stdio: "ignore" });
-  return {
-    env,
-    async end() {
-      for (const child of [manager, server]) {
-        const ended = new Promise((resolve) => child.once("exit", resolve));
-        child.kill();
-        await ended;
-      }
-    },
-  };
-}
 
 /** How many colours the display shows. @param {NodeJS.ProcessEnv} env */
 async function shades(env) {
@@ -72,14 +53,14 @@ async function bare(env) {
   return took;
 }
 
-/** @param {NodeJS.ProcessEnv} env */
-async function chat(env) {
+/** @param {Record<string, string>} leads to the display */
+async function chat(leads) {
+  const env = { ...process.env, ...leads };
   const model = await Model.start();
-  const { DISPLAY = "", GDK_BACKEND = "", LIBGL_ALWAYS_SOFTWARE = "" } = env;
   const agent = await Agent.start({
     model,
     args: ["run", "--background"],
-    env: { DISPLAY, GDK_BACKEND, LIBGL_ALWAYS_SOFTWARE },
+    env: leads,
   });
   try {
     await agent.healthy();
@@ -95,7 +76,8 @@ async function chat(env) {
 }
 
 export async function windows() {
-  const { env, end } = await display();
+  const { env: leads, end } = await display("480x760");
+  const env = { ...process.env, ...leads };
   try {
     /** @type {number[]} */
     const bareTimes = [];
@@ -103,7 +85,7 @@ export async function windows() {
     const chatTimes = [];
     for (let count = 0; count < runs; count += 1) {
       bareTimes.push(await bare(env));
-      chatTimes.push(await chat(env));
+      chatTimes.push(await chat(leads));
     }
     const reference = quantile(bareTimes);
     return [
