@@ -27,8 +27,9 @@ use macos as platform;
 use windows as platform;
 
 pub use platform::{
-    Signals, adopt_orphans, boot_id, carries, children_of, effective_uid, end_with_parent, forbid_core_dumps, identify,
-    is_program, isolate, listening, parent_pid, port_owner, processes, reap, reap_adopted, reap_any, release_memory, signal,
+    Signals, adopt_orphans, boot_id, carries, children_of, effective_uid, end_with_parent, forbid_core_dumps,
+    identify, is_program, isolate, listening, parent_pid, port_owner, processes, reap, reap_adopted,
+    reap_any, release_memory, signal,
 };
 pub use process::{Caught, Identity, Process, Reaped, Signal, below};
 pub use socket::Owner;

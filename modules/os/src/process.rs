@@ -110,7 +110,8 @@ mod tests {
             process(20, 21, false),
             process(21, 20, false),
         ];
-        let pids = |roots: &[u32]| -> Vec<u32> { below(&table, roots).iter().map(|found| found.pid).collect() };
+        let pids =
+            |roots: &[u32]| -> Vec<u32> { below(&table, roots).iter().map(|found| found.pid).collect() };
 
         assert_eq!(pids(&[10]), [10, 13, 12]);
         assert_eq!(pids(&[20]), [20, 21]);

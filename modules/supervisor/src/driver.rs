@@ -2,16 +2,18 @@
 
 mod asking;
 mod child;
+mod endings;
+mod publishing;
 
 use std::{
     collections::{HashMap, HashSet, VecDeque},
     path::PathBuf,
     process::ExitStatus,
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, Mutex,
         atomic::{AtomicU32, Ordering},
     },
-    time::{Duration, SystemTime},
+    time::SystemTime,
 };
 
 use futures_util::future::BoxFuture;
@@ -25,9 +27,10 @@ use tokio_util::sync::CancellationToken;
 use self::{
     asking::Answer,
     child::{Child, Remains, describe, drain_of},
+    endings::{REMAINS, shorten},
 };
 use crate::{
-    Command, Grace, Handle, Phase, Policy, Program, Request, Sink, StopKind, ending,
+    Command, Grace, Handle, Phase, Policy, Program, Request, Sink, StopKind,
     gate::Fault,
     handle::{Call, Published},
     machine::{Effect, Event, Machine, Now},
@@ -37,14 +40,6 @@ use crate::{
 
 /// Requests waiting to be taken; more callers wait for room.
 const CALLS_WAITING_MAX: usize = 16;
-
-/// What is left of a crashed child is asked to end, and ended 2 s later.
-const REMAINS: Grace = Grace {
-    wind_down: Duration::ZERO,
-    term_again: Duration::from_secs(1),
-    kill: Duration::from_secs(2),
-    give_up: Duration::from_secs(4),
-};
 
 /// What a supervisor needs besides the program.
 pub struct Setup {
@@ -364,122 +359,10 @@ impl<P: Program> Drive<'_, P> {
         vec![Event::Exited { cause, port_lost }]
     }
 
-    /// Ends the child, or hurries an end that is under way.
-    fn end(&mut self, grace: Grace) {
-        if let Some(number) = self.awaited {
-            if let Some(given) = self.graces.get(&number) {
-                shorten(given, grace);
-            }
-            return;
-        }
-        let Some(child) = &mut self.child else {
-            return;
-        };
-        let remains = Remains {
-            tree: child.tree.clone(),
-            readers: std::mem::take(&mut child.readers),
-            recorded: std::mem::replace(&mut child.recorded, child::Recorded::Failed),
-        };
-        let (program, run) = (Arc::clone(&self.supervisor.program), child.run.clone());
-        let is_responsive = matches!(self.machine_phase_before(), Phase::Healthy { .. });
-        let wind_down: BoxFuture<'static, ()> = if is_responsive {
-            Box::pin(async move { program.wind_down(&run).await })
-        } else {
-            Box::pin(std::future::ready(()))
-        };
-        self.awaited = Some(self.end_tree(remains, grace, wind_down));
-    }
-
-    /// The phase last published: the machine is already in the one that follows.
-    fn machine_phase_before(&self) -> Phase {
-        self.supervisor.phase.borrow().clone()
-    }
-
-    fn end_tree(&mut self, remains: Remains, grace: Grace, wind_down: BoxFuture<'static, ()>) -> u64 {
-        self.endings_begun += 1;
-        let number = self.endings_begun;
-        let role = self.supervisor.program.role();
-        let (sender, receiver) = watch::channel(grace);
-        self.endings.spawn(async move {
-            let is_gone = ending::end(remains.tree.clone(), receiver, wind_down).await;
-            remains.bury(role, is_gone).await;
-            number
-        });
-        self.graces.insert(number, sender);
-        number
-    }
-
-    fn ended(&mut self, number: u64) -> Vec<Event> {
-        self.graces.remove(&number);
-        if self.awaited != Some(number) {
-            return vec![];
-        }
-        self.awaited = None;
-        // When even SIGKILL did not end the child, it is given up; its record stays for the next agent.
-        self.child = None;
-        vec![Event::Gone]
-    }
-
     /// Now and then, while all is well: remembers the tree and takes note of adopted processes that ended.
     fn look_around(&mut self) {
         let Some(child) = &self.child else { return };
         child.tree.glance_blocking();
         os::reap_adopted(&[child.pid()], &mut self.ended_zombies);
-    }
-
-    fn publish(&mut self) {
-        let phase = self.machine.phase().clone();
-        let run = match (&phase, &self.child) {
-            (Phase::Healthy { .. } | Phase::Unresponsive { .. }, Some(child)) => Some(child.run.clone()),
-            _ => None,
-        };
-        let supervisor = &*self.supervisor;
-        supervisor.run.send_if_modified(|present| {
-            let is_new = present.is_some() != run.is_some();
-            if is_new {
-                *present = run;
-            }
-            is_new
-        });
-        let role = supervisor.program.role();
-        supervisor.phase.send_if_modified(|present| {
-            if *present == phase {
-                return false;
-            }
-            if present.name() != phase.name() {
-                *supervisor
-                    .published
-                    .since
-                    .lock()
-                    .unwrap_or_else(PoisonError::into_inner) = SystemTime::now();
-                log(role, present, &phase);
-            }
-            *present = phase;
-            true
-        });
-    }
-}
-
-fn shorten(given: &watch::Sender<Grace>, grace: Grace) {
-    given.send_if_modified(|present| {
-        let is_shorter = grace.give_up < present.give_up;
-        if is_shorter {
-            *present = grace;
-        }
-        is_shorter
-    });
-}
-
-fn log(role: &str, before: &Phase, after: &Phase) {
-    let (from, to, cause) = (before.name(), after.name(), after.cause());
-    match after {
-        Phase::Degraded { .. } | Phase::NeedsAction { .. } | Phase::Unresponsive { .. } => {
-            tracing::warn!(role, from, to, cause, "changed state");
-        }
-        Phase::Backoff { failures: 1, .. } => tracing::warn!(role, from, to, cause, "changed state"),
-        Phase::Backoff { failures, .. } => tracing::info!(role, from, to, cause, failures, "changed state"),
-        Phase::Stopped | Phase::Starting { .. } | Phase::Healthy { .. } | Phase::Stopping => {
-            tracing::info!(role, from, to, "changed state");
-        }
     }
 }

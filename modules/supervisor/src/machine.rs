@@ -1,11 +1,12 @@
 //! What to do next, decided without a clock, a process or a network.
 
+mod failure;
+mod requests;
+
 use std::time::{Duration, Instant, SystemTime};
 
-use crate::{
-    Grace, Phase, Policy, Probe, Refusal, Request, StopKind,
-    failures::{Failures, Verdict},
-};
+use crate::{Grace, Phase, Policy, Probe, Refusal, Request, failures::Failures};
+use failure::{Remedy, remedy_of};
 
 /// The moment something happened, on both clocks: intervals are measured on the steady one, people see the other.
 #[derive(Debug, Clone, Copy)]
@@ -70,14 +71,6 @@ enum Next {
     Stop,
     Start,
     Fail { cause: String, remedy: Remedy },
-}
-
-/// What can help after a failure.
-#[derive(Debug, Clone, Copy, PartialEq)]
-enum Remedy {
-    Time,
-    Person(Option<Duration>),
-    OtherPort,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -217,57 +210,6 @@ impl Machine {
         }
     }
 
-    fn asked_to_start(&mut self) -> Vec<Effect> {
-        match &mut self.state {
-            State::Preparing | State::Spawning | State::Starting { .. } | State::Running { .. } => vec![],
-            State::Ending {
-                next,
-                has_exited: false,
-            } => {
-                *next = Next::Start;
-                vec![]
-            }
-            State::Stopped | State::Waiting { .. } | State::Ending { has_exited: true, .. } => {
-                self.start_afresh()
-            }
-        }
-    }
-
-    fn asked_to_restart(&mut self, policy: &Policy) -> Vec<Effect> {
-        match &self.state {
-            State::Starting { .. } | State::Running { .. } => {
-                self.failures.forget();
-                self.end(Next::Start, policy.stop)
-            }
-            State::Stopped
-            | State::Preparing
-            | State::Spawning
-            | State::Ending { .. }
-            | State::Waiting { .. } => self.asked_to_start(),
-        }
-    }
-
-    fn asked_to_stop(&mut self, kind: StopKind, policy: &Policy) -> Vec<Effect> {
-        let grace = match kind {
-            StopKind::User => policy.stop,
-            StopKind::Quit => policy.quit,
-            StopKind::Now => Grace::NONE,
-        };
-        match &mut self.state {
-            State::Stopped => vec![],
-            State::Preparing | State::Spawning | State::Waiting { .. } => {
-                self.state = State::Stopped;
-                self.phase = Phase::Stopped;
-                vec![Effect::Forget]
-            }
-            State::Starting { .. } | State::Running { .. } => self.end(Next::Stop, grace),
-            State::Ending { next, .. } => {
-                *next = Next::Stop;
-                vec![Effect::End(grace)]
-            }
-        }
-    }
-
     fn start_afresh(&mut self) -> Vec<Effect> {
         self.failures.forget();
         self.ports_lost = 0;
@@ -387,55 +329,6 @@ impl Machine {
         }
     }
 
-    fn failed(
-        &mut self,
-        cause: String,
-        remedy: Remedy,
-        healthy_for: Option<Duration>,
-        now: Now,
-        policy: &Policy,
-        chance: f64,
-    ) -> Vec<Effect> {
-        match remedy {
-            Remedy::Person(recheck) => {
-                self.state = State::Waiting {
-                    until: recheck.map(|wait| now.steady + wait),
-                };
-                self.phase = Phase::NeedsAction { cause, recheck };
-                return vec![Effect::Forget];
-            }
-            Remedy::OtherPort if self.ports_lost < policy.port_races_max => {
-                self.ports_lost += 1;
-                return self.prepare();
-            }
-            Remedy::OtherPort | Remedy::Time => {}
-        }
-        self.is_restart = true;
-        match self.failures.count(now.steady, healthy_for, policy, chance) {
-            Verdict::AtOnce => return self.prepare(),
-            Verdict::After(wait) => {
-                self.state = State::Waiting {
-                    until: Some(now.steady + wait),
-                };
-                self.phase = Phase::Backoff {
-                    failures: self.failures.streak(),
-                    until: now.wall + wait,
-                    cause,
-                };
-            }
-            Verdict::GiveUp(wait) => {
-                self.state = State::Waiting {
-                    until: wait.map(|wait| now.steady + wait),
-                };
-                self.phase = Phase::Degraded {
-                    cause,
-                    retry_at: wait.map(|wait| now.wall + wait),
-                };
-            }
-        }
-        vec![Effect::Forget]
-    }
-
     fn tick(&mut self, now: Now, policy: &Policy) -> Vec<Effect> {
         match &mut self.state {
             State::Waiting { until } if until.is_some_and(|until| now.steady >= until) => {
@@ -474,13 +367,6 @@ fn probe_when_due(probe_at: &mut Option<Instant>, now: Now, timeout: Duration) -
         vec![Effect::Probe(timeout)]
     } else {
         vec![]
-    }
-}
-
-fn remedy_of(refusal: Refusal) -> (String, Remedy) {
-    match refusal {
-        Refusal::Transient(cause) => (cause, Remedy::Time),
-        Refusal::Permanent { reason, recheck } => (reason, Remedy::Person(recheck)),
     }
 }
 

@@ -7,15 +7,32 @@
 //!
 //! The monitor touches no file, opens no socket and starts no thread, so that little can go wrong with it.
 
+#[cfg(unix)]
 mod life;
 
-use std::{io, process::ExitCode};
-
-pub use life::Restarts;
+use std::{io, process::ExitCode, time::Duration};
 
 /// Tells the agent the process number of its monitor, so that it knows itself. Not a secret; worthless in any other
 /// process, because the number must be that of its parent.
 pub const MONITOR_VARIABLE: &str = "NEXUS_MONITOR";
+
+/// How often an agent that dies is started again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Restarts {
+    /// So many within `window`, and no more.
+    pub max: u32,
+    /// How far back restarts count.
+    pub window: Duration,
+}
+
+impl Default for Restarts {
+    fn default() -> Self {
+        Self {
+            max: 3,
+            window: Duration::from_secs(600),
+        }
+    }
+}
 
 /// Which of the two processes returned from [`enter`].
 #[derive(Debug)]
@@ -61,7 +78,6 @@ mod process;
 mod process {
     use std::{io, process::ExitCode};
 
-    #[expect(clippy::unnecessary_wraps, reason = "the other systems' sibling can fail")]
     pub(super) fn watch_blocking(_restarts: super::Restarts) -> io::Result<Option<ExitCode>> {
         Ok(None)
     }

@@ -1,5 +1,8 @@
 //! How children are started.
-#![expect(unsafe_code, reason = "what runs between fork and exec can only be given as an unsafe closure")]
+#![expect(
+    unsafe_code,
+    reason = "what runs between fork and exec can only be given as an unsafe closure"
+)]
 
 use std::{os::unix::process::CommandExt, process::Command};
 

@@ -31,7 +31,9 @@ pub fn is_program(path: &Path) -> io::Result<bool> {
 
 fn head_of(path: &Path) -> io::Result<Vec<u8>> {
     let mut head = Vec::with_capacity(HEADER_BYTES);
-    File::open(path)?.take(HEADER_BYTES as u64).read_to_end(&mut head)?;
+    File::open(path)?
+        .take(HEADER_BYTES as u64)
+        .read_to_end(&mut head)?;
     Ok(head)
 }
 

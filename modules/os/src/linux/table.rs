@@ -42,7 +42,10 @@ pub fn children_of(pid: u32) -> Vec<u32> {
     let mut children = Vec::new();
     for thread in threads.flatten() {
         if let Ok(text) = fs::read_to_string(thread.path().join("children")) {
-            children.extend(text.split_ascii_whitespace().filter_map(|pid| pid.parse::<u32>().ok()));
+            children.extend(
+                text.split_ascii_whitespace()
+                    .filter_map(|pid| pid.parse::<u32>().ok()),
+            );
         }
     }
     children
@@ -53,9 +56,12 @@ pub fn carries(pid: u32, name: &str, value: &str) -> bool {
     let Ok(environment) = fs::read(format!("/proc/{pid}/environ")) else {
         return false;
     };
-    environment
-        .split(|&byte| byte == 0)
-        .any(|entry| entry.strip_prefix(name.as_bytes()).and_then(|rest| rest.strip_prefix(b"=")) == Some(value.as_bytes()))
+    environment.split(|&byte| byte == 0).any(|entry| {
+        entry
+            .strip_prefix(name.as_bytes())
+            .and_then(|rest| rest.strip_prefix(b"="))
+            == Some(value.as_bytes())
+    })
 }
 
 /// Signals exactly the process `target`; `false` when it is gone.
@@ -73,7 +79,9 @@ pub fn signal(target: Identity, signal: Signal) -> io::Result<bool> {
         }
         Ok(_other) => Err(Errno::SRCH),
         // Before Linux 5.3.
-        Err(Errno::NOSYS) if identify(target.pid) == Some(target) => deliver(signal, |number| kill_process(pid, number)),
+        Err(Errno::NOSYS) if identify(target.pid) == Some(target) => {
+            deliver(signal, |number| kill_process(pid, number))
+        }
         Err(Errno::NOSYS) => Err(Errno::SRCH),
         Err(error) => Err(error),
     };
@@ -84,10 +92,7 @@ pub fn signal(target: Identity, signal: Signal) -> io::Result<bool> {
     }
 }
 
-fn deliver(
-    signal: Signal,
-    send: impl Fn(rustix::process::Signal) -> Result<(), Errno>,
-) -> Result<(), Errno> {
+fn deliver(signal: Signal, send: impl Fn(rustix::process::Signal) -> Result<(), Errno>) -> Result<(), Errno> {
     match signal {
         Signal::Terminate => {
             send(rustix::process::Signal::TERM)?;

@@ -1,10 +1,6 @@
 //! Waiting for signals and for children.
 
-use std::{
-    collections::HashSet,
-    io,
-    time::Duration,
-};
+use std::{collections::HashSet, io, time::Duration};
 
 use rustix::process::{Pid, WaitOptions, WaitStatus, wait, waitpid};
 
@@ -80,7 +76,8 @@ pub fn reap(pid: u32) {
 /// children somebody here waits for. Call it now and then with the same `seen`: one is reaped when it was already there
 /// at the call before, so that nobody is overtaken who was just about to look.
 pub fn reap_adopted(kept: &[u32], seen: &mut HashSet<u32>) {
-    let own_session = rustix::process::getsid(None).map_or(0, |session| session.as_raw_nonzero().get().unsigned_abs());
+    let own_session =
+        rustix::process::getsid(None).map_or(0, |session| session.as_raw_nonzero().get().unsigned_abs());
     let ended: HashSet<u32> = children_of(std::process::id())
         .into_iter()
         .filter_map(look_at)

@@ -1,4 +1,5 @@
 use super::*;
+use crate::StopKind;
 
 /// A machine in simulated time, with a driver that does what it is told at once.
 struct World {

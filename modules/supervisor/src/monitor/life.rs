@@ -7,23 +7,7 @@ use std::{
 
 use os::Reaped;
 
-/// How often an agent that dies is started again.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Restarts {
-    /// So many within `window`, and no more.
-    pub max: u32,
-    /// How far back restarts count.
-    pub window: Duration,
-}
-
-impl Default for Restarts {
-    fn default() -> Self {
-        Self {
-            max: 3,
-            window: Duration::from_secs(600),
-        }
-    }
-}
+use super::Restarts;
 
 /// The first restart follows at once, the second after so long, then twice as long each time.
 const FIRST_DELAY: Duration = Duration::from_secs(1);
