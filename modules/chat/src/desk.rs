@@ -81,8 +81,6 @@ pub struct Catalog {
     pub models: Vec<ModelChoice>,
     /// Names of the agents a person may choose.
     pub agents: Vec<String>,
-    /// The server's own choice, `provider/model`.
-    pub default_model: String,
 }
 
 impl Catalog {
@@ -90,7 +88,8 @@ impl Catalog {
     pub fn model_of(&self, session: &opencode::wire::Session) -> String {
         match &session.model {
             Some(model) if !model.id.is_empty() => format!("{}/{}", model.provider_id, model.id),
-            Some(_) | None => self.default_model.clone(),
+            // Left to the server, which knows what its configuration says.
+            Some(_) | None => String::new(),
         }
     }
 }
@@ -172,6 +171,11 @@ impl Desk {
         folders
     }
 
+    /// The folder that is preselected for a new session.
+    pub fn first_project(&self) -> Option<String> {
+        self.projects().into_iter().next()
+    }
+
     /// Why opencode cannot be asked now, as a sentence; `None` while it can.
     pub fn trouble(&self) -> Option<String> {
         match &*self.api.link().borrow() {
@@ -189,22 +193,18 @@ impl Desk {
 
     fn tell_status(&self) {
         let (total, busy) = self.shelf(Shelf::counts);
-        let state = match &*self.api.link().borrow() {
-            Link::Up { .. } => State::Running,
-            Link::Down { .. } => State::Degraded,
-        };
+        // The outage is opencode's and is told there; the chat itself runs, and says what it waits for.
         let reason = self.trouble();
         let (waiting, recent) = self.shelf(|shelf| (waiting(shelf), recent(shelf)));
         self.status.send_if_modified(|status| {
-            let mut fresh = Status::new(state, status.since);
-            if status.state != state {
-                fresh.since = SystemTime::now();
+            let mut fresh = Status::new(State::Running, status.since);
+            if reason.is_none() {
+                fresh.facts = vec![
+                    kit::Fact("Sessions", total.to_string()),
+                    kit::Fact("Busy", busy.to_string()),
+                ];
             }
             fresh.reason = reason;
-            fresh.facts = vec![
-                kit::Fact("Sessions", total.to_string()),
-                kit::Fact("Busy", busy.to_string()),
-            ];
             fresh.details.insert("waiting".to_owned(), waiting);
             fresh.details.insert("recent".to_owned(), recent);
             let is_new = *status != fresh;

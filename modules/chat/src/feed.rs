@@ -11,7 +11,7 @@ use kit::{BoxFuture, Feed, Frame, Patch};
 use tokio::sync::watch;
 
 use crate::{
-    desk::Desk,
+    desk::{Catalog, Desk},
     shelf::{self, Shelf},
     transcript::{Cursor, Transcript},
     view,
@@ -31,6 +31,8 @@ pub struct HomeFeed {
     cards: Mirror,
     rest: Mirror,
     told_link: Option<String>,
+    /// The menus of models and agents are on the page.
+    has_menus: bool,
     is_first: bool,
 }
 
@@ -43,6 +45,7 @@ impl HomeFeed {
             cards: Mirror::cards(),
             rest: Mirror::rows(""),
             told_link: None,
+            has_menus: false,
             is_first: true,
             desk,
         }
@@ -57,6 +60,14 @@ impl HomeFeed {
         self.cards.show(cards, &self.desk.home, now, &mut patches);
         self.rest.show(rest, &self.desk.home, now, &mut patches);
         tell_link(&self.desk, &mut self.told_link, self.is_first, &mut patches);
+        let known = self
+            .desk
+            .first_project()
+            .and_then(|folder| self.desk.known_catalog(&folder));
+        if let (false, Some(catalog)) = (self.has_menus, known) {
+            self.has_menus = true;
+            patches.push(menus(&catalog, "", "build"));
+        }
         self.is_first = false;
         (!patches.is_empty()).then_some(Frame {
             cursor: None,
@@ -72,7 +83,11 @@ impl Feed for HomeFeed {
                 if let Some(frame) = self.changes() {
                     return Some(frame);
                 }
+                let folder = self.desk.first_project().unwrap_or_default();
+                let is_fetching = !self.has_menus && self.told_link.is_none() && !folder.is_empty();
                 tokio::select! {
+                    // Asking wakes the folder up, too: the first message there begins sooner.
+                    _catalog = self.desk.catalog(&folder), if is_fetching => {}
                     changed = self.shelf.changed() => changed.ok()?,
                     changed = self.link.changed() => changed.ok()?,
                 }
@@ -154,17 +169,8 @@ impl TalkFeed {
             return;
         };
         self.has_menus = true;
-        let model = catalog.model_of(&session);
-        let choices = view::Choices {
-            models: &catalog.models,
-            model: &model,
-            agents: &catalog.agents,
-            agent: session.agent.as_deref().unwrap_or("build"),
-        };
-        patches.push(Patch::Set {
-            id: "menus".to_owned(),
-            html: view::menus(&choices).into_string(),
-        });
+        let agent = session.agent.as_deref().unwrap_or("build");
+        patches.push(menus(&catalog, &catalog.model_of(&session), agent));
     }
 
     /// Waits for anything that may change the page; `None` when the page's session is gone or the agent ends.
@@ -217,6 +223,19 @@ impl Feed for TalkFeed {
                 self.wait().await?;
             }
         })
+    }
+}
+
+fn menus(catalog: &Catalog, model: &str, agent: &str) -> Patch {
+    let choices = view::Choices {
+        models: &catalog.models,
+        model,
+        agents: &catalog.agents,
+        agent,
+    };
+    Patch::Set {
+        id: "menus".to_owned(),
+        html: view::menus(&choices).into_string(),
     }
 }
 

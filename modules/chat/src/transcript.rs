@@ -292,10 +292,11 @@ impl Regions {
             place: *place,
         };
         let failure = conversation.failure.as_ref();
+        let pause = view::Pause::of(&asks, conversation.is_cut());
         Self {
             head: view::head(&conversation.session, place).into_string(),
             asks: view::asks(&asks).into_string(),
-            foot: view::foot(id, &conversation.status, failure, conversation.is_cut()).into_string(),
+            foot: view::foot(id, &conversation.status, failure, pause).into_string(),
             buttons: view::buttons(Some(id), conversation.is_busy()).into_string(),
             earlier: view::earlier(id, conversation.older.is_some()).into_string(),
         }

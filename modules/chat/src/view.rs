@@ -13,6 +13,6 @@ pub use ask::{Asks, asks};
 pub use card::{Card, CardState, card, card_id, cards, list, list_row, row_id};
 pub use composer::{Choices, Composer, ModelChoice, buttons, composer, menus};
 pub use message::{prose, prose_id, reasoning, reasoning_id, reasoning_summary, row};
-pub use page::{Home, Talk, earlier, foot, head, home, link_line, missing, state_of, talk};
+pub use page::{Home, Pause, Talk, earlier, foot, head, home, link_line, missing, state_of, talk};
 pub use place::Place;
 pub use tool::{doing, running_output, tool_row, with_output};

@@ -61,7 +61,7 @@ pub async fn home(
         nonce: &nonce,
         choices: view::Choices {
             models: &catalog.models,
-            model: &catalog.default_model,
+            model: "",
             agents: &catalog.agents,
             agent: "build",
         },

@@ -199,11 +199,6 @@ impl Desk {
             ..Catalog::default()
         };
         for provider in &providers.providers {
-            if catalog.default_model.is_empty()
-                && let Some(model) = providers.defaults.get(&provider.id)
-            {
-                catalog.default_model = format!("{}/{model}", provider.id);
-            }
             for model in provider.models.values() {
                 catalog.models.push(ModelChoice {
                     value: format!("{}/{}", provider.id, model.id),

@@ -41,7 +41,9 @@ impl Mirror {
             Shape::Cards => wanted,
             Shape::Rows(_) => wanted.into_iter().filter(|card| !card.is_leaving).collect(),
         };
-        let Some(shown) = &self.shown else {
+        // An empty list says so in words.
+        let is_turned = |shown: &&Vec<Card>| shown.is_empty() == wanted.is_empty();
+        let Some(shown) = self.shown.as_ref().filter(is_turned) else {
             patches.push(Patch::Set {
                 id: self.container().to_owned(),
                 html: match &self.shape {

@@ -5,7 +5,7 @@ use std::time::SystemTime;
 use maud::{Markup, html};
 use web::{
     icon,
-    parts::{Tone, mark},
+    parts::{Tone, empty, mark},
 };
 
 use super::{Place, message};
@@ -119,7 +119,17 @@ fn leaving(card: &Card) -> Markup {
 /// The grid.
 pub fn cards(all: &[Card], home: &str, now: SystemTime) -> Markup {
     html! {
-        div #cards { @for one in all { (card(one, home, now)) } }
+        div #cards {
+            @for one in all { (card(one, home, now)) }
+            @if all.is_empty() {
+                (empty(
+                    "chat",
+                    "No sessions yet",
+                    "Say above what you want done, and in which folder. Everything the agent does will be here.",
+                    None,
+                ))
+            }
+        }
     }
 }
 

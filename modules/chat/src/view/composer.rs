@@ -133,7 +133,9 @@ fn models(composer: &Choices<'_>) -> Markup {
             (icon("model")) span.unseen { "Model" }
             select name="model" {
                 @if composer.model.is_empty() { option value="" selected { "Default model" } }
-                @else if !has_current { option value=(composer.model) selected { (composer.model) } }
+                @else if !has_current {
+                    option value=(composer.model) selected { (composer.model.split('/').next_back().unwrap_or_default()) }
+                }
                 @for vendor in vendors {
                     optgroup label=(vendor) {
                         @for model in composer.models.iter().filter(|model| model.vendor == vendor) {

@@ -241,7 +241,7 @@ fn turn_end(id: &str, end: &TurnEnd<'_>) -> Markup {
     html! {
         div.turn-end id=(id) data-announce=[said.map(|said| clean(&said).into_owned())] {
             @if end.is_cut {
-                span { (icon("shape-alert")) "Cut off: the server stopped in the middle of this answer." }
+                span { (icon("shape-alert")) "Cut off" }
             } @else {
                 span { (facts.join(" · ")) }
             }

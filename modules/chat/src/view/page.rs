@@ -4,10 +4,7 @@ use std::time::SystemTime;
 
 use maud::{Markup, PreEscaped, html};
 use opencode::wire::{Failure, Session, SessionStatus};
-use web::{
-    icon,
-    parts::{Tone, empty},
-};
+use web::{icon, parts::Tone};
 
 use super::{Asks, Card, CardState, Composer, Place, asks, cards, composer, list, message};
 use crate::text::{clean, shortened};
@@ -30,22 +27,18 @@ pub fn home(home: &Home<'_>) -> Markup {
             h1.unseen { "Sessions" }
             (link_line(home.link.as_deref()))
             section.compose-new aria-label="New session" { (composer(&home.composer)) }
-            @if home.cards.is_empty() && home.search.is_empty() {
-                div #cards {
-                    (empty("chat", "No sessions yet", "Say above what you want done, and in which folder. Everything the agent does will be here.", None))
-                }
-            } @else {
+            @if home.search.is_empty() {
                 section aria-labelledby="recent" {
                     h2 #recent.unseen { "Recent sessions" }
                     (cards(home.cards, home.composer.home, home.now))
                 }
             }
-            @if !home.rest.is_empty() || !home.search.is_empty() {
-                section.all-sessions aria-labelledby="all" {
-                    h2 #all { "All sessions" }
-                    (search_form(home.search))
-                    (list(home.rest, home.composer.home, home.now, ""))
-                    p.nothing-found hidden[!home.rest.is_empty()] { "No session has these words in its title or folder." }
+            section.all-sessions aria-labelledby="all" data-searched[!home.search.is_empty()] {
+                h2 #all { @if home.search.is_empty() { "Earlier sessions" } @else { "Sessions found" } }
+                (search_form(home.search))
+                (list(home.rest, home.composer.home, home.now, ""))
+                @if home.rest.is_empty() && !home.search.is_empty() {
+                    p.nothing-found { "No session has these words in its title or folder." }
                 }
             }
         }
@@ -92,14 +85,14 @@ pub fn talk(talk: &Talk<'_>) -> Markup {
             }
             div.conversation {
                 (top(talk))
-                div.log #log data-stick tabindex="0" role="region" aria-label="Conversation" {
+                div.words-log #log data-stick tabindex="0" role="region" aria-label="Conversation" {
                     (earlier(&talk.session.id, talk.has_older))
                     div #turns { (PreEscaped(talk.turns)) }
                 }
                 button #log-below.pill.below type="button" data-to-end="log" hidden { (icon("down")) "New below" }
                 div.foot-area {
                     (asks(&talk.asks))
-                    (foot(&talk.session.id, talk.status, talk.failure, talk.is_cut))
+                    (foot(&talk.session.id, talk.status, talk.failure, Pause::of(&talk.asks, talk.is_cut)))
                     (link_line(talk.link.as_deref()))
                     (composer(&talk.composer))
                 }
@@ -182,8 +175,32 @@ pub fn head(session: &Session, place: &Place<'_>) -> Markup {
     }
 }
 
+/// Why nothing goes on although nobody stopped it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Pause {
+    /// Nothing pauses.
+    None,
+    /// The person is asked something.
+    Asks,
+    /// The server died during the last turn.
+    Cut,
+}
+
+impl Pause {
+    /// The pause of a conversation.
+    pub fn of(asks: &Asks<'_>, is_cut: bool) -> Self {
+        if !asks.permissions.is_empty() || !asks.questions.is_empty() {
+            Self::Asks
+        } else if is_cut {
+            Self::Cut
+        } else {
+            Self::None
+        }
+    }
+}
+
 /// One line on what is going on: working, trying again, failed, cut off.
-pub fn foot(id: &str, status: &SessionStatus, failure: Option<&Failure>, is_cut: bool) -> Markup {
+pub fn foot(id: &str, status: &SessionStatus, failure: Option<&Failure>, pause: Pause) -> Markup {
     html! {
         div #foot {
             @match status {
@@ -196,6 +213,9 @@ pub fn foot(id: &str, status: &SessionStatus, failure: Option<&Failure>, is_cut:
                         }
                     }
                 }
+                SessionStatus::Busy | SessionStatus::Other if pause == Pause::Asks => {
+                    p.foot-line data-tone="warn" { (icon("shape-triangle")) span { "Waiting for your answer above" } }
+                }
                 SessionStatus::Busy | SessionStatus::Other => {
                     p.foot-line data-tone="busy" { (icon("shape-ring")) span.working { "Working" } }
                 }
@@ -205,7 +225,7 @@ pub fn foot(id: &str, status: &SessionStatus, failure: Option<&Failure>, is_cut:
                             (icon("shape-alert"))
                             span { "The turn failed: " (clean(&shortened(failure.message(), 400))) " Send your message again, or choose another model." }
                         }
-                    } @else if is_cut {
+                    } @else if pause == Pause::Cut {
                         div.foot-line data-tone="bad" {
                             (icon("shape-alert"))
                             span { "The server stopped in the middle of this answer." }

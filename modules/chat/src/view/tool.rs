@@ -164,8 +164,8 @@ pub fn running_output(call: &ToolCall) -> Option<&str> {
 pub fn tool_row(id: &str, call: &ToolCall, waits: bool, is_cut: bool, place: &Place<'_>) -> Markup {
     let line = line(call, place);
     let state = state_of(call, waits, is_cut);
-    // What went wrong or waits is open; so is what a running command prints.
-    let is_open = matches!(state, "failed" | "waiting") || state == "running" && call.tool == "bash";
+    // What went wrong is open; so is what a running command prints. What waits is shown above the composer.
+    let is_open = state == "failed" || state == "running" && call.tool == "bash";
     html! {
         details.tool id=(id) data-state=(state) open[is_open] {
             summary {
