@@ -103,9 +103,9 @@ impl Source {
 /// The buttons that make sense in `state`, the sensible one first.
 fn controls(state: State, verbs: &'static [VerbSpec]) -> Vec<Control> {
     let (sensible, hidden): (&str, &[&str]) = match state {
-        State::Stopped | State::Off => ("start", &["stop", "restart"]),
+        State::Stopped | State::Off => ("start", &["stop", "restart", "off"]),
         State::Starting | State::Stopping => ("", &["start", "restart"]),
-        State::Healthy | State::Running | State::Connected => ("", &["start"]),
+        State::Healthy | State::Running | State::Connected => ("", &["start", "on"]),
         State::Unresponsive | State::Reconnecting => ("restart", &["start"]),
         State::Backoff | State::Degraded | State::NeedsAction | State::Blocked => ("start", &["restart"]),
     };
@@ -132,14 +132,16 @@ fn controls(state: State, verbs: &'static [VerbSpec]) -> Vec<Control> {
 /// One or two sentences that say how everything is, e.g. `Everything is running. Remote access is off.`
 pub fn headline(modules: &[ModuleView]) -> String {
     let mut sentences: Vec<String> = Vec::new();
-    for module in modules {
+    for module in modules.iter().filter(|module| web::is_notable(module)) {
         if let Some(phrase) = phrase(module.status.state) {
             sentences.push(format!("{} {phrase}.", capital(module.title)));
         }
     }
     let has_trouble = modules.iter().any(|module| match tone(module.status.state) {
         Tone::Busy | Tone::Warn | Tone::Bad => true,
-        Tone::Good | Tone::Quiet | Tone::Remote => module.status.state == State::Stopped,
+        Tone::Good | Tone::Quiet | Tone::Remote => {
+            module.status.state == State::Stopped && web::is_notable(module)
+        }
     });
     let runs = |module: &ModuleView| phrase(module.status.state).is_none();
     match (has_trouble, modules.iter().any(runs)) {
@@ -208,7 +210,13 @@ mod tests {
         ModuleView {
             id: ModuleId(title),
             title,
-            status: Status::new(state, SystemTime::UNIX_EPOCH),
+            status: {
+                let mut status = Status::new(state, SystemTime::UNIX_EPOCH);
+                if title != "launch at login" {
+                    status.details.insert("pid".to_owned(), serde_json::Value::Null);
+                }
+                status
+            },
         }
     }
 
@@ -238,6 +246,10 @@ mod tests {
         check(
             &[("opencode", State::Stopped), ("gateway", State::Running)],
             "opencode is stopped. Everything else is running.",
+        );
+        check(
+            &[("opencode", State::Healthy), ("launch at login", State::Off)],
+            "Everything is running.",
         );
         check(&[("opencode", State::NeedsAction)], "opencode needs you.");
         check(

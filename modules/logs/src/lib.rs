@@ -11,6 +11,7 @@
 mod capture;
 mod clean;
 mod entry;
+mod feed;
 mod files;
 mod follow;
 mod page;
@@ -94,8 +95,9 @@ impl Module for Logs {
         Router::new().route("/", get(show))
     }
 
-    fn live(&self, _request: LiveRequest) -> Option<Box<dyn Feed>> {
-        Some(Box::new(web::live::Quiet))
+    fn live(&self, request: LiveRequest) -> Option<Box<dyn Feed>> {
+        let lines = feed::Added::new(&self.capture, &request.key, request.cursor.as_deref())?;
+        Some(Box::new(lines))
     }
 
     fn run(self: Arc<Self>, stop: CancellationToken) -> BoxFuture<'static, anyhow::Result<()>> {

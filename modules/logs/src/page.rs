@@ -10,10 +10,11 @@ use web::{
     parts::{self, Tone},
 };
 
-use crate::{Entry, Level, Query, files::sources, last, literal, pattern};
+use crate::{Entry, Level, Query, feed, files::sources, last, literal, pattern};
 
 /// Lines on the page.
-const LINES: usize = 200;
+pub(crate) const LINES: usize = 200;
+pub(crate) const ROWS_ID: &str = "log-rows";
 
 /// The form's fields.
 #[derive(Debug, Default, Deserialize)]
@@ -45,10 +46,13 @@ pub(crate) async fn show(folder: PathBuf, chrome: Arc<Chrome>, asked: Asked) -> 
         sources: Vec::new(),
         lines: Err(format!("The log files could not be read: {error}.")),
     });
+    let newest = found.lines.as_ref().ok().and_then(|lines| lines.last());
     let live = LiveView {
         view: "logs",
-        key: String::new(),
-        cursor: None,
+        key: asked.key(),
+        cursor: Some(feed::cursor(
+            newest.map_or(SystemTime::UNIX_EPOCH, |line| line.at),
+        )),
     };
     let body = Body {
         title: "Logs".to_owned(),
@@ -60,7 +64,29 @@ pub(crate) async fn show(folder: PathBuf, chrome: Arc<Chrome>, asked: Asked) -> 
 }
 
 impl Asked {
-    fn query(&self) -> Result<Query, String> {
+    /// The filter as the page's socket names it; [`from_key`](Self::from_key) reads it.
+    fn key(&self) -> String {
+        serde_json::to_string(&[
+            &self.source,
+            &self.level,
+            &self.text,
+            self.regex.as_ref().unwrap_or(&String::new()),
+        ])
+        .unwrap_or_default()
+    }
+
+    /// The filter of an open page.
+    pub(crate) fn from_key(key: &str) -> Option<Self> {
+        let [source, level, text, regex]: [String; 4] = serde_json::from_str(key).ok()?;
+        Some(Self {
+            source,
+            level,
+            text,
+            regex: (!regex.is_empty()).then_some(regex),
+        })
+    }
+
+    pub(crate) fn query(&self) -> Result<Query, String> {
         let text = self.text.trim();
         let pattern = match (text, &self.regex) {
             ("", _) => None,
@@ -82,16 +108,11 @@ fn content(asked: &Asked, found: &Found, now: SystemTime) -> Markup {
         (filter(asked, &found.sources))
         @match &found.lines {
             Err(problem) => (parts::message(Tone::Bad, problem)),
-            Ok(lines) if lines.is_empty() => (parts::empty(
-                "logs",
-                "Nothing was found",
-                "No line fits the filter. Widen it, or look again when more has happened.",
-                None,
-            )),
             Ok(lines) => {
                 (table(lines, asked, now))
                 p.help.log-end {
-                    @if lines.len() == LINES { "The last " (LINES) " lines. " }
+                    @if lines.is_empty() { "No line fits the filter yet. New ones appear here. " }
+                    @if lines.len() == LINES { "The last " (LINES) " lines; new ones appear below. " }
                     "Older ones: " code { "nexus logs" } "."
                 }
             }
@@ -144,25 +165,36 @@ fn level_name(level: Level) -> &'static str {
 
 fn table(lines: &[Entry], asked: &Asked, now: SystemTime) -> Markup {
     let pattern = asked.query().ok().and_then(|query| query.pattern);
-    let today = kit::time::rfc3339(now).get(..10).map(str::to_owned);
     html! {
-        div.log #log tabindex="0" role="region" aria-label="Log lines" data-stick {
+        div.log-lines #log-lines tabindex="0" role="region" aria-label="Log lines" data-stick {
             table {
                 thead.unseen { tr { th scope="col" { "Time" } th scope="col" { "Level" } th scope="col" { "Source" } th scope="col" { "Text" } } }
-                tbody {
-                    @for line in lines {
-                        tr data-level=(line.level.as_str()) {
-                            td.log-time { (clock(line, today.as_deref())) }
-                            td.log-level { (level_name(line.level)) }
-                            td.log-source title=(line.target) { (origin(line)) }
-                            td.log-text {
-                                (highlighted(&line.text, pattern.as_ref()))
-                                @for (name, value) in &line.fields {
-                                    " " span.log-field { (name) "=" } (highlighted(value, pattern.as_ref()))
-                                }
-                            }
-                        }
-                    }
+                (rows(lines, pattern.as_ref(), now))
+            }
+        }
+        button.pill.log-below #log-lines-below type="button" data-to-end="log-lines" hidden {
+            (icon("down")) "New below"
+        }
+    }
+}
+
+/// The body of the table.
+pub(crate) fn rows(lines: &[Entry], pattern: Option<&regex::Regex>, now: SystemTime) -> Markup {
+    html! { tbody id=(ROWS_ID) { @for line in lines { (row(line, pattern, now)) } } }
+}
+
+/// One line of the table.
+pub(crate) fn row(line: &Entry, pattern: Option<&regex::Regex>, now: SystemTime) -> Markup {
+    let today = kit::time::rfc3339(now).get(..10).map(str::to_owned);
+    html! {
+        tr data-level=(line.level.as_str()) {
+            td.log-time { (clock(line, today.as_deref())) }
+            td.log-level { (level_name(line.level)) }
+            td.log-source title=(line.target) { (origin(line)) }
+            td.log-text {
+                (highlighted(&line.text, pattern))
+                @for (name, value) in &line.fields {
+                    " " span.log-field { (name) "=" } (highlighted(value, pattern))
                 }
             }
         }
@@ -184,10 +216,11 @@ fn clock(line: &Entry, today: Option<&str>) -> Markup {
 /// The agent's parts under their own names, children under theirs.
 fn origin(line: &Entry) -> &str {
     if line.source == crate::AGENT {
+        // The agent's own crate is the agent; everything else in it is a module.
         line.target
             .split("::")
             .next()
-            .filter(|part| !part.is_empty())
+            .filter(|part| !part.is_empty() && *part != "opencode_nexus")
             .unwrap_or("agent")
     } else {
         &line.source

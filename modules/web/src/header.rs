@@ -11,14 +11,33 @@ use crate::parts::{Tone, state_mark, tone};
 pub(crate) const STATUS_ID: &str = "header-status";
 pub(crate) const REASONS_ID: &str = "header-reasons";
 
-/// Each part worth a word: everything but what simply runs inside the agent.
+/// Each part worth a word.
 pub(crate) fn status(overview: &Overview) -> Markup {
     html! {
         ul #(STATUS_ID) .status-line aria-label="Status" {
-            @for module in overview.modules.iter().filter(|module| module.status.state != State::Running) {
+            @for module in overview.modules.iter().filter(|module| is_notable(module)) {
                 li { (state_mark(module.status.state, Some(module.title))) }
             }
         }
+    }
+}
+
+/// Whether the line that says how everything is has to name a part. What simply runs inside the agent goes without
+/// saying, and so does a switch that is off; a part with figures of its own is missed when it is off.
+pub fn is_notable(module: &ModuleView) -> bool {
+    match module.status.state {
+        State::Running => false,
+        State::Off | State::Stopped => !module.status.details.is_empty(),
+        State::Starting
+        | State::Healthy
+        | State::Unresponsive
+        | State::Backoff
+        | State::Degraded
+        | State::NeedsAction
+        | State::Stopping
+        | State::Blocked
+        | State::Connected
+        | State::Reconnecting => true,
     }
 }
 
@@ -121,6 +140,9 @@ mod tests {
         let modules = states.iter().map(|(id, state, reason)| {
             let mut status = Status::new(*state, now);
             status.reason = reason.map(str::to_owned);
+            if *id != "autostart" {
+                status.details.insert("pid".to_owned(), serde_json::Value::Null);
+            }
             ModuleView {
                 id: ModuleId(id),
                 title: id,
@@ -145,12 +167,13 @@ mod tests {
             ("opencode", State::Healthy, None),
             ("gateway", State::Running, None),
             ("remote", State::Off, None),
+            ("autostart", State::Off, None),
         ]))
         .into_string();
 
         assert!(line.contains("opencode") && line.contains("Running"));
         assert!(line.contains("remote") && line.contains("Off"));
-        assert!(!line.contains("gateway"));
+        assert!(!line.contains("gateway") && !line.contains("autostart"));
     }
 
     #[test]

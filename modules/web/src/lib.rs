@@ -17,7 +17,7 @@ pub mod parts;
 pub mod time;
 
 pub use assets::{Asset, asset_path, assets};
-pub use header::{HeaderFeed, header_feed};
+pub use header::{HeaderFeed, header_feed, is_notable};
 pub use icon::icon;
 pub use layout::{Body, LiveView, bare, page};
 pub use maud::{Markup, PreEscaped, Render, html};
