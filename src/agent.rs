@@ -2,7 +2,7 @@
 
 use std::{
     process::ExitCode,
-    sync::Arc,
+    sync::{Arc, Mutex},
     time::{Duration, SystemTime},
 };
 
@@ -162,7 +162,9 @@ fn show(
         desktop: Arc::clone(&session) as Arc<dyn Desktop>,
         modules: built.modules.clone(),
         failures: cx.notices.clone(),
+        busy: Arc::clone(&built.busy),
         stop: stop.clone(),
+        asked_to_quit: Mutex::default(),
     };
     let sources = Sources {
         overview: cx.overview.clone(),

@@ -15,7 +15,7 @@ use crate::{
     control::{Code, Failure, Request, server::Desk},
     desktop::Desktop,
     greeting,
-    modules::Busy,
+    modules::{self, Busy},
 };
 
 /// Statuses are told to a watcher at most this often.
@@ -161,16 +161,15 @@ impl FrontDesk {
         if !now {
             let busy = (self.busy)().await;
             if !busy.is_empty() {
-                return Err(Failure::new(Code::Busy, still_working(&busy)));
+                let text = format!(
+                    "{} Wait for them, or end them with `nexus quit --now`.",
+                    modules::still_at_work(&busy)
+                );
+                return Err(Failure::new(Code::Busy, text));
             }
         }
         tracing::info!("asked to end from the command line");
         self.stop.cancel();
         Ok(Value::Null)
     }
-}
-
-fn still_working(sessions: &[String]) -> String {
-    let names = sessions.join("”, “");
-    format!("Still at work: “{names}”. Wait for them, or end them with `nexus quit --now`.")
 }

@@ -4,12 +4,15 @@
 //! chosen change. Desktops number menu lines, and a line added while the menu is open would move the one under the
 //! pointer.
 
-use kit::{Action, Entry, ModuleView, Overview, State};
+use kit::{Action, Entry, ModuleId, ModuleView, Overview, State};
 
 /// Longer texts are cut in the middle.
 const CHARS_MAX: usize = 48;
 /// Parts whose state has a line of its own.
 const PARTS: [&str; 2] = ["opencode", "tunnel"];
+
+/// Its lines (what waits, recent sessions) come first. It is a view of opencode: what ails that is said once.
+const CHAT: ModuleId = ModuleId("chat");
 
 /// Icon, tooltip and lines of the tray.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,27 +47,37 @@ pub enum Shape {
     Warning,
 }
 
+/// The lines a module adds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Part {
+    /// Which module.
+    pub id: ModuleId,
+    /// What it adds.
+    pub entries: Vec<Entry>,
+}
+
 /// Computes the tray from everything's status and the lines the modules add.
-pub fn compute(overview: &Overview, parts: Vec<Vec<Entry>>) -> Menu {
-    let worst = worst(overview);
+pub fn compute(overview: &Overview, parts: Vec<Part>) -> Menu {
     let mut entries: Vec<Entry> = overview
         .modules
         .iter()
         .filter(|module| PARTS.contains(&module.id.0))
-        .map(|module| Entry::Label(cut(&state_line(module))))
+        .map(|module| Entry::Label(state_line(module)))
         .collect();
-    entries.push(Entry::Label(cut(&rest_line(overview))));
+    entries.push(Entry::Label(rest_line(overview)));
     entries.push(Entry::Separator);
     entries.extend([
         item("Open chat", Action::Open("/chat".to_owned())),
         item("Open dashboard", Action::Open("/dashboard".to_owned())),
-        item("Open in browser", Action::OpenInBrowser("/chat".to_owned())),
     ]);
+    let (chat, rest): (Vec<Part>, Vec<Part>) = parts.into_iter().partition(|part| part.id == CHAT);
+    entries.extend(chat.into_iter().flat_map(|part| part.entries));
     entries.push(Entry::Separator);
-    entries.extend(parts.into_iter().flatten().map(shorten));
+    entries.extend(rest.into_iter().flat_map(grouped));
     entries.push(Entry::Submenu {
         text: "More".to_owned(),
         entries: vec![
+            item("Open in browser", Action::OpenInBrowser("/chat".to_owned())),
             item("Logs", Action::Open("/logs".to_owned())),
             item("Set up", Action::Open("/onboarding".to_owned())),
         ],
@@ -72,12 +85,28 @@ pub fn compute(overview: &Overview, parts: Vec<Vec<Entry>>) -> Menu {
     entries.push(item("Quit", Action::Quit));
     Menu {
         icon: icon(overview),
-        tooltip: match worst {
+        tooltip: match worst(overview) {
             Some(module) => cut(&state_line(module)),
             None => "OpenCode Nexus: everything is running".to_owned(),
         },
-        entries,
+        entries: entries.into_iter().map(shorten).collect(),
     }
+}
+
+/// What a module adds is one line of the menu: several become a menu of their own.
+fn grouped(part: Part) -> Vec<Entry> {
+    if part.entries.len() < 2 {
+        return part.entries;
+    }
+    let text = match part.id.0 {
+        "opencode" => "Server",
+        "tunnel" => "Remote",
+        other => other,
+    };
+    vec![Entry::Submenu {
+        text: text.to_owned(),
+        entries: part.entries,
+    }]
 }
 
 fn item(text: &str, action: Action) -> Entry {
@@ -94,22 +123,26 @@ fn state_line(module: &ModuleView) -> String {
 
 /// One line for all parts that have none of their own.
 fn rest_line(overview: &Overview) -> String {
-    overview
-        .modules
-        .iter()
+    troubled(overview)
         .filter(|module| !PARTS.contains(&module.id.0))
-        .filter(|module| shape(module.status.state) == Shape::Warning)
-        .map(state_line)
-        .next()
-        .unwrap_or_else(|| "Nothing else needs you".to_owned())
+        .find(|module| shape(module.status.state) == Shape::Warning)
+        .map_or_else(|| "Nothing else needs you".to_owned(), state_line)
 }
 
 fn worst(overview: &Overview) -> Option<&ModuleView> {
+    troubled(overview).max_by_key(|module| shape(module.status.state))
+}
+
+/// Everything that is not as it should be, on its own account.
+fn troubled(overview: &Overview) -> impl Iterator<Item = &ModuleView> {
+    let has_server = overview
+        .status("opencode")
+        .is_none_or(|status| shape(status.state) == Shape::Running);
     overview
         .modules
         .iter()
+        .filter(move |module| has_server || module.id != CHAT)
         .filter(|module| shape(module.status.state) > Shape::Running)
-        .max_by_key(|module| shape(module.status.state))
 }
 
 fn icon(overview: &Overview) -> Icon {

@@ -191,6 +191,11 @@ fn busy(opencode: Arc<Opencode>) -> Busy {
     })
 }
 
+/// Names the sessions that are at work, as a sentence.
+pub(crate) fn still_at_work(titles: &[String]) -> String {
+    format!("Still at work: “{}”.", titles.join("”, “"))
+}
+
 /// Puts what opencode prints into its log.
 struct Output(logs::LogSink);
 

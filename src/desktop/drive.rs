@@ -1,15 +1,23 @@
 //! Keeps the desktop true to the overview and does what is chosen there.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant},
+};
 
-use kit::{Action, CancellationToken, Entry, Module, Notice, NoticeKind, NoticeSender, Overview};
+use kit::{Action, CancellationToken, Module, Notice, NoticeKind, NoticeSender, Overview};
 use tokio::sync::{mpsc, watch};
 
 use super::Desktop;
-use crate::menu::{self, Menu};
+use crate::{
+    menu::{self, Menu, Part},
+    modules::{self, Busy},
+};
 
 /// The tray is drawn at most this often.
 const DRAW_EVERY: Duration = Duration::from_millis(100);
+/// A second "Quit" within this time means it.
+const SURE_WITHIN: Duration = Duration::from_secs(60);
 
 /// What the driver reads.
 pub struct Sources {
@@ -29,8 +37,12 @@ pub struct Driver {
     pub modules: Vec<Arc<dyn Module>>,
     /// Where failures of what was chosen are told.
     pub failures: NoticeSender,
+    /// Who would be cut off by an end.
+    pub busy: Busy,
     /// Asked to end by "Quit".
     pub stop: CancellationToken,
+    /// When "Quit" was chosen last.
+    pub asked_to_quit: Mutex<Option<Instant>>,
 }
 
 impl Driver {
@@ -78,15 +90,42 @@ impl Driver {
     }
 
     fn menu(&self, overview: &Overview) -> Menu {
-        let parts: Vec<Vec<Entry>> = self
+        let parts: Vec<Part> = self
             .modules
             .iter()
             .filter_map(|module| {
-                let status = overview.status(module.id().0)?;
-                Some(module.menu(status))
+                let id = module.id();
+                let entries = module.menu(overview.status(id.0)?);
+                Some(Part { id, entries })
             })
             .collect();
         menu::compute(overview, parts)
+    }
+
+    /// Ends the agent; with sessions at work only when chosen a second time.
+    async fn quit(&self) {
+        let busy = (self.busy)().await;
+        let asked = self
+            .asked_to_quit
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .replace(Instant::now());
+        let is_sure = asked.is_some_and(|at| at.elapsed() < SURE_WITHIN);
+        if busy.is_empty() || is_sure {
+            tracing::info!("asked to end from the tray");
+            self.stop.cancel();
+            return;
+        }
+        self.failures.send(Notice {
+            kind: NoticeKind::Agent,
+            key: "quit".to_owned(),
+            title: "Sessions are still at work".to_owned(),
+            body: format!(
+                "{} Choose Quit again within a minute to end them.",
+                modules::still_at_work(&busy)
+            ),
+            page: "/chat".to_owned(),
+        });
     }
 
     async fn act(&self, action: Action) {
@@ -98,8 +137,7 @@ impl Driver {
                 None => None,
             },
             Action::Quit => {
-                tracing::info!("asked to end from the tray");
-                self.stop.cancel();
+                self.quit().await;
                 None
             }
         };

@@ -26,18 +26,28 @@ fn overview(states: &[(&'static str, State)]) -> Overview {
     }
 }
 
-fn server() -> Vec<Vec<Entry>> {
-    vec![vec![Entry::Submenu {
-        text: "Server".to_owned(),
-        entries: vec![item("Restart", Action::Call(OPENCODE, Verb::bare("restart")))],
-    }]]
+fn parts() -> Vec<Part> {
+    vec![
+        Part {
+            id: OPENCODE,
+            entries: ["Start", "Stop", "Restart"].map(server).to_vec(),
+        },
+        Part {
+            id: CHAT,
+            entries: vec![Entry::Label("Waiting for you: 0".to_owned())],
+        },
+    ]
+}
+
+fn server(text: &str) -> Entry {
+    item(text, Action::Call(OPENCODE, Verb::bare(&text.to_lowercase())))
 }
 
 #[test]
 fn the_menu_is_a_value_of_the_state() {
     let menu = compute(
         &overview(&[("opencode", State::Healthy), ("logs", State::Running)]),
-        server(),
+        parts(),
     );
 
     let label = |text: &str| Entry::Label(text.to_owned());
@@ -53,15 +63,16 @@ fn the_menu_is_a_value_of_the_state() {
             Entry::Separator,
             item("Open chat", Action::Open("/chat".to_owned())),
             item("Open dashboard", Action::Open("/dashboard".to_owned())),
-            item("Open in browser", Action::OpenInBrowser("/chat".to_owned())),
+            label("Waiting for you: 0"),
             Entry::Separator,
             Entry::Submenu {
                 text: "Server".to_owned(),
-                entries: vec![item("Restart", Action::Call(OPENCODE, Verb::bare("restart")))],
+                entries: ["Start", "Stop", "Restart"].map(server).to_vec(),
             },
             Entry::Submenu {
                 text: "More".to_owned(),
                 entries: vec![
+                    item("Open in browser", Action::OpenInBrowser("/chat".to_owned())),
                     item("Logs", Action::Open("/logs".to_owned())),
                     item("Set up", Action::Open("/onboarding".to_owned())),
                 ],
@@ -81,6 +92,16 @@ fn the_icon_tells_the_worst_by_its_shape() {
 
     check(&[("opencode", State::Starting)], Shape::Starting, false);
     check(&[("opencode", State::Stopped)], Shape::Stopped, false);
+    check(
+        &[("opencode", State::Stopped), ("chat", State::Degraded)],
+        Shape::Stopped,
+        false,
+    );
+    check(
+        &[("opencode", State::Healthy), ("chat", State::Degraded)],
+        Shape::Warning,
+        false,
+    );
     check(&[("opencode", State::Backoff)], Shape::Warning, false);
     check(
         &[("opencode", State::Stopped), ("logs", State::Degraded)],
@@ -104,7 +125,7 @@ fn every_state_has_the_same_lines() {
     let lines = |state| {
         let menu = compute(
             &overview(&[("opencode", state), ("logs", State::Running)]),
-            server(),
+            parts(),
         );
         menu.entries.len()
     };

@@ -9,7 +9,7 @@ use std::{
 
 use serde_json::Value;
 
-use crate::harness::{Desktop, PATIENCE, Part, Pid, Processes, until};
+use crate::harness::{Desktop, PATIENCE, Part, Pid, Processes, opencode, until};
 
 /// A start on a busy machine, web engine included.
 const WINDOW_WAIT: Duration = Duration::from_secs(60);
@@ -158,10 +158,18 @@ impl Drop for Resident<'_> {
     }
 }
 
+/// The real opencode, started when it is asked for.
+fn settings() -> String {
+    format!(
+        "[opencode]\nautostart = false\npath = \"{}\"\n",
+        opencode().display()
+    )
+}
+
 fn spawn(desktop: &Desktop, arguments: &[&str]) -> Child {
     let home = desktop.home();
     if !home.nexus().join("settings.toml").exists() {
-        home.settings("[opencode]\nautostart = false\n");
+        home.settings(&settings());
     }
     home.nexus_command()
         .arg("run")
@@ -246,9 +254,21 @@ fn every_line_of_the_menu_does_what_it_says() {
         .filter(|line| line.depth == 0)
         .map(|line| line.text.as_str())
         .collect();
-    assert_eq!(at_top.first(), Some(&"opencode: Stopped"), "{menu:#?}");
-    assert_eq!(at_top.last(), Some(&"Quit"), "{menu:#?}");
-    assert!(at_top.len() <= 14, "{at_top:?}");
+    let expected = [
+        "opencode: Stopped",
+        "Nothing else needs you",
+        "",
+        "Open chat",
+        "Open dashboard",
+        "Waiting for you: 0",
+        "Recent sessions",
+        "",
+        "Server",
+        "Launch at login",
+        "More",
+        "Quit",
+    ];
+    assert_eq!(at_top, expected);
     assert_eq!(
         desktop
             .windows()
@@ -266,6 +286,25 @@ fn every_line_of_the_menu_does_what_it_says() {
     agent.wait_for_window("Set up");
     agent.choose("Open chat");
     agent.wait_for_window("Chat");
+
+    agent.choose("Start");
+    let state = || agent.status().unwrap()["modules"]["opencode"]["state"].clone();
+    until("opencode to be healthy", PATIENCE, || {
+        (state() == "healthy").then_some(())
+    });
+    let first = agent.status().unwrap()["modules"]["opencode"]["pid"].clone();
+    agent.choose("Restart");
+    until("opencode to be another", PATIENCE, || {
+        let module = agent.status().unwrap()["modules"]["opencode"].clone();
+        (module["state"] == "healthy" && module["pid"] != first).then_some(())
+    });
+    until("the menu to say so", PATIENCE, || {
+        agent.menu()[0].text.eq("opencode: Running").then_some(())
+    });
+    agent.choose("Stop");
+    until("opencode to be stopped", PATIENCE, || {
+        (state() == "stopped").then_some(())
+    });
 
     agent.choose("Launch at login");
     until("the mark to be set", PATIENCE, || {
@@ -448,7 +487,7 @@ fn without_bus_or_display_everything_else_works() {
         &["DISPLAY", "DBUS_SESSION_BUS_ADDRESS", "XDG_RUNTIME_DIR"],
     ] {
         let home = desktop.home();
-        home.settings("[opencode]\nautostart = false\n");
+        home.settings(&settings());
         let began = Instant::now();
         let mut command = home.nexus_command();
         command.args(["run", "--background"]);
