@@ -21,7 +21,7 @@ use supervisor::{Command, Gate, Probe, Program, Refusal};
 
 use crate::{
     environment::{self, Base, USERNAME, Variables},
-    find::{Found, NotFound, Version, Versions, candidate},
+    find::{Found, NotFound, Seen, Version, Versions, candidate},
     settings::OpencodeSettings,
 };
 
@@ -45,6 +45,8 @@ pub struct Run {
     pub version: Version,
     /// The settings it was started with.
     pub(crate) settings: OpencodeSettings,
+    /// The binary as it was then; `None` when it was gone an instant later.
+    pub(crate) seen: Option<Seen>,
 }
 
 /// `opencode serve` as a child.
@@ -124,6 +126,17 @@ impl Serve {
         found
     }
 
+    /// The version that was put in the place of the running one, if another binary is there now and can be used.
+    pub(crate) async fn replacement(&self, run: &Run) -> Option<Version> {
+        let now = Seen::at(&run.path).ok()?;
+        if run.seen.as_ref() == Some(&now) {
+            return None;
+        }
+        let variables = self.environment().await;
+        let env = asking(&variables, &self.settings.get());
+        self.versions.of(&run.path, &env).await.ok()
+    }
+
     async fn try_find(&self) -> Result<Found, NotFound> {
         let settings = self.settings.get();
         let variables = self.environment().await;
@@ -138,6 +151,16 @@ impl Serve {
         let version = self.versions.of(&path, &env).await?;
         Ok(Found { path, version })
     }
+}
+
+/// The environment in which a binary is asked its version: without a password, for it serves nothing.
+fn asking(variables: &Variables, settings: &OpencodeSettings) -> Vec<(OsString, OsString)> {
+    environment::complete(
+        variables,
+        &settings.env,
+        settings.ask,
+        &Secret::new(String::new()),
+    )
 }
 
 /// The environment binaries are looked for in: with the variables of the settings on top.
@@ -186,6 +209,7 @@ impl Program for Serve {
                 address: SocketAddr::from((Ipv4Addr::LOCALHOST, port)),
                 authorization: authorization(&password),
             },
+            seen: Seen::at(&found.path).ok(),
             path: found.path,
             version: found.version,
             settings,
@@ -277,33 +301,4 @@ fn authorization(password: &Secret) -> Secret {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn address_and_port_are_said_explicitly_and_last() {
-        let found = arguments(4711, &["--log-level=DEBUG".to_owned()]);
-
-        let expected = [
-            "serve",
-            "--log-level=DEBUG",
-            "--hostname",
-            "127.0.0.1",
-            "--port",
-            "4711",
-        ];
-        assert_eq!(found, expected.map(OsString::from));
-    }
-
-    #[test]
-    fn each_password_is_new_and_long() {
-        let (one, two) = (password(), password());
-
-        assert_eq!(one.expose().len(), 64);
-        assert_ne!(one.expose(), two.expose());
-        assert_eq!(
-            authorization(&Secret::new("p:w".to_owned())).expose(),
-            "Basic b3BlbmNvZGU6cDp3"
-        );
-    }
-}
+mod tests;

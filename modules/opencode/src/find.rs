@@ -10,8 +10,8 @@ use crate::environment::Variables;
 
 pub use binary::{Unusable, look};
 pub(crate) use places::places;
-pub(crate) use version::Versions;
 pub use version::{FLOOR, Version, VersionError};
+pub(crate) use version::{Seen, Versions};
 
 /// Where opencode is.
 #[derive(Debug, Clone, PartialEq, Eq)]

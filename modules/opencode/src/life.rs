@@ -12,7 +12,7 @@ use supervisor::{Phase, Request};
 use tokio::{
     sync::watch,
     task::JoinSet,
-    time::{Instant, sleep_until, timeout},
+    time::{Instant, MissedTickBehavior, interval, sleep_until, timeout},
 };
 
 use crate::{
@@ -28,6 +28,8 @@ use crate::{
 const RESTART_WAIT_MAX: Duration = Duration::from_secs(10 * 60);
 /// Folders whose sessions are asked for after a gap in the event stream.
 const FOLDERS_ASKED_MAX: usize = 32;
+/// How often it is looked whether the running binary was replaced.
+const BINARY_LOOK_EVERY: Duration = Duration::from_secs(20);
 /// How long the server may take to say what sessions do.
 const STATUS_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -83,6 +85,8 @@ fn kit_folder(folder: &std::path::Path) -> anyhow::Result<()> {
 enum Learned {
     /// The configuration can be read, or why not.
     Config(Option<String>),
+    /// The version installed over the running one, if one was.
+    Replacement(Option<String>),
     /// What the sessions of a folder do.
     Sessions(String, BTreeMap<String, SessionStatus>),
     /// Nothing.
@@ -103,6 +107,7 @@ struct Life<'m> {
     used: OpencodeSettings,
     last_run: Option<Run>,
     config_problem: Option<String>,
+    replacement: Option<String>,
     knows_busy: bool,
     restart_at: Option<Instant>,
 }
@@ -121,6 +126,7 @@ impl<'m> Life<'m> {
             used: module.settings.get(),
             last_run: None,
             config_problem: None,
+            replacement: None,
             knows_busy: false,
             restart_at: None,
         }
@@ -129,6 +135,8 @@ impl<'m> Life<'m> {
     async fn follow(&mut self, stop: CancellationToken) {
         self.on_run();
         self.on_phase();
+        let mut looks = interval(BINARY_LOOK_EVERY);
+        looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             self.publish();
             let restart_at = self.restart_at;
@@ -140,6 +148,7 @@ impl<'m> Life<'m> {
                 signal = self.events.recv() => self.on_signals(signal).await,
                 Some(learned) = self.asking.join_next() => self.on_learned(learned.unwrap_or(Learned::Nothing)),
                 () = until(restart_at) => self.restart().await,
+                _ = looks.tick() => self.look_at_binary(),
             }
         }
         self.asking.shutdown().await;
@@ -160,6 +169,7 @@ impl<'m> Life<'m> {
             return;
         }
         self.config_problem = None;
+        self.replacement = None;
         self.knows_busy = false;
         self.restart_at = None;
         self.busy(|busy| busy.clear());
@@ -242,6 +252,7 @@ impl<'m> Life<'m> {
     fn on_learned(&mut self, learned: Learned) {
         match learned {
             Learned::Config(problem) => self.config_problem = problem,
+            Learned::Replacement(version) => self.replacement = version,
             Learned::Sessions(folder, statuses) => self.busy(|busy| busy.replace(&folder, &statuses)),
             Learned::Nothing => {}
         }
@@ -256,6 +267,18 @@ impl<'m> Life<'m> {
                 Err(ApiError::Refused { status: 400, message }) => Learned::Config(Some(message)),
                 Ok(_) | Err(_) => Learned::Config(None),
             }
+        });
+    }
+
+    /// Package managers replace programs while they run. The running one stays; the user is told.
+    fn look_at_binary(&mut self) {
+        let Some(run) = self.run.borrow().clone() else {
+            return;
+        };
+        let program = Arc::clone(&self.module.program);
+        self.asking.spawn(async move {
+            let version = program.replacement(&run).await;
+            Learned::Replacement(version.map(|version| version.to_string()))
         });
     }
 
@@ -291,6 +314,7 @@ impl<'m> Life<'m> {
             busy: self.knows_busy.then(|| self.busy(|busy| busy.list().len())),
             config_problem: self.config_problem.clone(),
             restart_waits: self.restart_at.is_some(),
+            replacement: self.replacement.clone(),
             shortcoming: self.module.program.shortcoming(),
         };
         let status = shown::status(&view);

@@ -21,6 +21,8 @@ pub(crate) struct View {
     pub(crate) config_problem: Option<String>,
     /// A restart waits for sessions at work.
     pub(crate) restart_waits: bool,
+    /// The version that was installed over the running one, if one was.
+    pub(crate) replacement: Option<String>,
     /// Why only the agent's own environment is there, if so.
     pub(crate) shortcoming: Option<String>,
 }
@@ -37,6 +39,7 @@ impl View {
             busy: None,
             config_problem: None,
             restart_waits: false,
+            replacement: None,
             shortcoming: None,
         }
     }
@@ -134,12 +137,15 @@ fn healthy(view: &View) -> (State, Option<String>) {
         );
         return (State::Degraded, Some(reason));
     }
-    let waits = view.restart_waits.then(|| {
-        "The new settings count from the next start, which waits for the sessions at work, ten minutes at most. Restart \
-         now to not wait."
-            .to_owned()
+    if view.restart_waits {
+        let reason = "The new settings count from the next start, which waits for the sessions at work, ten minutes at most. \
+                      Restart now to not wait.";
+        return (State::Healthy, Some(reason.to_owned()));
+    }
+    let replaced = view.replacement.as_ref().map(|version| {
+        format!("opencode {version} was installed while the server runs. The running one goes on; restart to use the new one.")
     });
-    (State::Healthy, waits)
+    (State::Healthy, replaced)
 }
 
 /// A cause as a full sentence.
@@ -201,6 +207,7 @@ mod tests {
             busy: Some(3),
             config_problem: None,
             restart_waits: false,
+            replacement: None,
             shortcoming: None,
         }
     }

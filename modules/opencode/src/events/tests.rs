@@ -76,3 +76,85 @@ async fn a_tap_is_greeted_passes_lines_on_and_ends_with_the_stream() {
     assert!(lines[0].contains("server.connected"));
     assert_eq!(lines[1], "{\"a\":1}");
 }
+
+mod reading {
+    use kit::{CancellationToken, Secret, Upstream};
+    use tokio::{
+        io::{AsyncReadExt, AsyncWriteExt},
+        net::TcpListener,
+    };
+
+    use super::*;
+
+    const HEAD: &str = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n\r\n";
+    const OPEN: &str = "data: {\"payload\":{\"type\":\"server.connected\",\"properties\":{}}}\n\n";
+
+    /// A server that opens a stream, says `words`, and then either hangs up or falls silent.
+    async fn server(words: &'static str, hangs_up: bool) -> watch::Sender<Option<Upstream>> {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let upstream = Upstream {
+            address: listener.local_addr().unwrap(),
+            authorization: Secret::new("Basic x".to_owned()),
+        };
+        tokio::spawn(async move {
+            let mut open = Vec::new();
+            while let Ok((mut stream, _)) = listener.accept().await {
+                let mut head = [0; 4096];
+                assert!(stream.read(&mut head).await.unwrap() > 0);
+                stream
+                    .write_all(format!("{HEAD}{OPEN}{words}").as_bytes())
+                    .await
+                    .unwrap();
+                if !hangs_up {
+                    open.push(stream);
+                }
+            }
+        });
+        watch::Sender::new(Some(upstream))
+    }
+
+    async fn told(words: &'static str, hangs_up: bool, count: usize) -> Vec<Signal> {
+        let upstream = server(words, hangs_up).await;
+        let (api, reader) = crate::Api::connect(upstream.subscribe()).unwrap();
+        let mut events = api.events();
+        let stop = CancellationToken::new();
+        let reading = tokio::spawn({
+            let stop = stop.clone();
+            async move { reader.run(stop).await }
+        });
+        let mut told = Vec::new();
+        for _ in 0..count {
+            told.push(events.recv().await);
+        }
+        stop.cancel();
+        reading.await.unwrap();
+        told
+    }
+
+    const IDLE: &str = "data: {\"directory\":\"/p\",\"payload\":{\"type\":\"session.idle\",\"properties\":{\"sessionID\":\"s\"}}}\n\n";
+
+    fn idle() -> Signal {
+        Signal::Event {
+            directory: Arc::from("/p"),
+            event: Arc::new(Event::SessionIdle {
+                session_id: "s".to_owned(),
+            }),
+        }
+    }
+
+    #[tokio::test]
+    async fn a_stream_that_breaks_is_opened_again() {
+        let found = told(IDLE, true, 5).await;
+
+        let connected = |epoch| Signal::Connected { epoch };
+        assert_eq!(found, [connected(1), idle(), Signal::Lost, connected(2), idle()]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_stream_that_falls_silent_is_opened_again() {
+        let found = told("", false, 3).await;
+
+        let connected = |epoch| Signal::Connected { epoch };
+        assert_eq!(found, [connected(1), Signal::Lost, connected(2)]);
+    }
+}

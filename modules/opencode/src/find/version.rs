@@ -92,7 +92,7 @@ pub struct VersionError;
 
 /// A binary as it was looked at: another one has another size or time.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-struct Seen {
+pub(crate) struct Seen {
     path: PathBuf,
     bytes: u64,
     changed: SystemTime,
@@ -121,7 +121,7 @@ impl Versions {
             path: path.to_owned(),
             reason,
         };
-        let seen = seen(path).map_err(|error| mute(format!("cannot be read: {error}")))?;
+        let seen = Seen::at(path).map_err(|error| mute(format!("cannot be read: {error}")))?;
         let text = match self.known(&seen) {
             Some(text) => text,
             None => {
@@ -173,13 +173,16 @@ fn load(file: &Path) -> BTreeMap<Seen, String> {
     rows.into_iter().take(REMEMBERED_MAX).collect()
 }
 
-fn seen(path: &Path) -> io::Result<Seen> {
-    let found = std::fs::metadata(path)?;
-    Ok(Seen {
-        path: path.to_owned(),
-        bytes: found.len(),
-        changed: found.modified()?,
-    })
+impl Seen {
+    /// Looks at the file at `path`.
+    pub(crate) fn at(path: &Path) -> io::Result<Self> {
+        let found = std::fs::metadata(path)?;
+        Ok(Self {
+            path: path.to_owned(),
+            bytes: found.len(),
+            changed: found.modified()?,
+        })
+    }
 }
 
 async fn ask(path: &Path, env: &[(OsString, OsString)]) -> Result<String, String> {

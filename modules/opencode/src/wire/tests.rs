@@ -1,3 +1,8 @@
+#![expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "a test looks for some events and skips all others"
+)]
+
 use serde_json::json;
 
 use super::*;
@@ -183,4 +188,139 @@ fn a_prompt_is_sent_as_the_server_wants_it() {
         "messageID": "msg_1", "model": {"providerID": "local", "modelID": "chat-1"}, "agent": "build",
     });
     assert_eq!(serde_json::to_value(prompt).unwrap(), expected);
+}
+
+/// One event of each shape, as opencode 1.18.33 has sent them to these tests' own sessions.
+const RECORDED: &str = include_str!("../../tests/data/events-1.18.33.jsonl");
+
+#[test]
+fn every_recorded_event_is_understood() {
+    let useless = [
+        "plugin.added",
+        "catalog.updated",
+        "reference.updated",
+        "integration.updated",
+        "file.edited",
+        "file.watcher.updated",
+    ];
+    let mut kinds = std::collections::BTreeSet::new();
+    for json in RECORDED.lines() {
+        let Some(line) = Line::parse(json) else {
+            assert!(json.contains(r#""type":"sync""#), "{json}");
+            continue;
+        };
+        let kind = match &line.event {
+            Event::Other { name } => {
+                assert!(useless.contains(&name.as_str()), "{json}");
+                continue;
+            }
+            Event::PartUpdated(part) => {
+                assert!(!matches!(part.kind, PartKind::Other { .. }), "{json}");
+                assert!(
+                    part.id.starts_with("prt_") && part.message_id.starts_with("msg_"),
+                    "{json}"
+                );
+                if let PartKind::Tool(call) = &part.kind {
+                    assert_ne!(call.state, ToolState::Other, "{json}");
+                    assert!(!call.call_id.is_empty(), "{json}");
+                }
+                "part"
+            }
+            Event::MessageUpdated { info, session_id } => {
+                assert!(!matches!(**info, Info::Other(_)), "{json}");
+                assert_eq!(info.session_id(), session_id);
+                assert!(
+                    info.id().starts_with("msg_") && info.created() > Millis(0),
+                    "{json}"
+                );
+                "message"
+            }
+            Event::SessionStatus { status, .. } => {
+                assert_ne!(*status, SessionStatus::Other, "{json}");
+                "status"
+            }
+            Event::SessionError { error, session_id } => {
+                assert_eq!(error.message(), "the script says 400");
+                assert!(session_id.is_some());
+                "error"
+            }
+            Event::PermissionReplied { reply, .. } => {
+                assert_eq!(*reply, Some(PermissionReply::Once));
+                "reply"
+            }
+            _ => "other",
+        };
+        if kind != "other" || line.event.session_id().is_some() {
+            assert!(
+                line.event.session_id().is_some_and(|id| id.starts_with("ses_")),
+                "{json}"
+            );
+            assert_eq!(line.directory, "/home/user/project");
+        }
+        kinds.insert(kind);
+    }
+    let kinds: Vec<&str> = kinds.into_iter().collect();
+    assert_eq!(kinds, ["error", "message", "other", "part", "reply", "status"]);
+}
+
+#[test]
+fn recorded_parts_keep_what_they_say() {
+    let parts: Vec<Part> = RECORDED
+        .lines()
+        .filter_map(Line::parse)
+        .filter_map(|line| match line.event {
+            Event::PartUpdated(part) => Some(*part),
+            _ => None,
+        })
+        .collect();
+    let completed = |tool: &str| {
+        parts.iter().find_map(|part| match &part.kind {
+            PartKind::Tool(call) if call.tool == tool => match &call.state {
+                ToolState::Completed {
+                    input,
+                    output,
+                    metadata,
+                    ..
+                } => Some((input, output, metadata)),
+                _ => None,
+            },
+            _ => None,
+        })
+    };
+
+    let (input, output, metadata) = completed("bash").unwrap();
+    assert_eq!(
+        (&input["command"], output.as_str(), &metadata["exit"]),
+        (&json!("echo hi"), "hi\n", &json!(0))
+    );
+    let (input, _, _) = completed("write").unwrap();
+    assert_eq!(input["content"], "one\ntwo\n");
+    assert!(completed("task").unwrap().2.contains_key("sessionId"));
+    let picture = parts.iter().find_map(|part| match &part.kind {
+        PartKind::File(file) => Some(file),
+        _ => None,
+    });
+    assert_eq!(picture.unwrap().filename.as_deref(), Some("dot.png"));
+    assert!(
+        parts
+            .iter()
+            .any(|part| matches!(part.kind, PartKind::Compaction { is_automatic: false }))
+    );
+    assert!(
+        parts
+            .iter()
+            .any(|part| matches!(&part.kind, PartKind::Agent { name } if name == "general"))
+    );
+}
+
+proptest::proptest! {
+    #[test]
+    fn no_damage_to_a_recorded_event_does_harm(number in 0usize..52, at in 0usize..1000, byte: u8) {
+        let json = RECORDED.lines().nth(number).unwrap_or_default();
+        let mut bytes = json.as_bytes().to_vec();
+        let at = at % bytes.len();
+        bytes[at] = byte;
+        let _read = Line::parse(&String::from_utf8_lossy(&bytes));
+        let _cut = Line::parse(&String::from_utf8_lossy(&bytes[..at]));
+    }
 }

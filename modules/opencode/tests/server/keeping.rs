@@ -269,3 +269,33 @@ async fn a_tap_hands_on_what_the_stream_says() {
     {}
     rig.end().await;
 }
+
+#[tokio::test]
+async fn a_binary_replaced_while_it_runs_is_said_and_used_at_the_next_start() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("opencode");
+    let script = |remark: &str| {
+        let next = folder.path().join("next");
+        std::fs::write(
+            &next,
+            format!("#!/bin/sh\n# {remark}\nexec '{}' \"$@\"\n", binary().display()),
+        )
+        .unwrap();
+        std::fs::set_permissions(&next, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+        std::fs::rename(next, &path).unwrap();
+    };
+    script("one");
+    let rig = Rig::new(&path, "").await;
+    rig.call("start").await.unwrap();
+    let pid = rig.pid().await;
+
+    script("another one");
+
+    let told = rig.status(|status| status.reason.is_some()).await;
+    assert_eq!((told.state, &told.details["pid"]), (State::Healthy, &pid.into()));
+    assert!(told.reason.unwrap().contains("restart to use the new one"));
+    rig.call("restart").await.unwrap();
+    let status = rig.state(State::Healthy).await;
+    assert_eq!((status.reason, status.details["pid"] != pid), (None, true));
+    rig.end().await;
+}
