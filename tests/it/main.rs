@@ -3,6 +3,7 @@
 //! One file per story. Each starts what it needs through [`harness`], on ephemeral ports and in a folder of its own,
 //! and leaves nothing behind: the harness looks for survivors and fails the story that has any.
 #![expect(
+    clippy::print_stderr,
     clippy::unwrap_used,
     reason = "the harness outside of test functions: a broken expectation ends the story"
 )]
@@ -14,5 +15,6 @@ mod desktop;
 mod desktop_rig;
 mod edges;
 mod readme;
+mod security;
 mod start;
 mod tidy;
