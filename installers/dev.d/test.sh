@@ -95,6 +95,21 @@ stage_browser() {
   run browser as_tester "$tree/tests/web" "$story_limit_s" node --test --test-concurrency=1 "${files[@]}"
 }
 
+# The stories over and over: what is flaky or grows is found by repetition.
+dev_soak() {
+  local minutes=${1:-60} rounds=0
+  prepare
+  while ((SECONDS < minutes * 60 && ${#failed[@]} == 0)); do
+    stage_integration
+    stage_browser
+    stage_desktop
+    nobody_left
+    rounds=$((rounds + 1))
+  done
+  ((${#failed[@]} == 0)) || die 1 "Failed in round $rounds: ${failed[*]}"
+  say "$rounds rounds passed."
+}
+
 dev_pictures() {
   prepare
   build

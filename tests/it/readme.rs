@@ -3,7 +3,7 @@
 use std::{
     fs,
     io::{BufRead, BufReader},
-    path::Path,
+    path::{Path, PathBuf},
     process::{Command, Stdio},
     time::Duration,
 };
@@ -19,6 +19,20 @@ const SHOWN_ELSEWHERE: &[(&str, &str)] = &[
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// The cache folder with opencode in it.
+fn cache() -> PathBuf {
+    let opencode = crate::harness::opencode();
+    let folder = opencode.parent().and_then(Path::parent).unwrap();
+    assert!(
+        folder
+            .file_name()
+            .unwrap()
+            .to_string_lossy()
+            .starts_with("opencode-")
+    );
+    folder.parent().unwrap().to_owned()
 }
 
 /// The commands in blocks marked `sh`, without what follows a `#`.
@@ -83,28 +97,50 @@ fn every_other_command_is_shown_where_the_table_says() {
     }
 }
 
+/// `installers/dev run` on a machine without a display, with the programs built already.
+#[test]
+fn the_first_start_prints_where_to_begin() {
+    let home = Home::new();
+    let programs = Path::new(env!("CARGO_BIN_EXE_nexus")).parent().unwrap();
+    let mut script = home
+        .command("bash")
+        .arg(root().join("installers/dev"))
+        .arg("run")
+        .env("NEXUS_DEV_CACHE", cache())
+        .env("NEXUS_DEV_PROGRAMS", programs)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let link = BufReader::new(script.stdout.take().unwrap())
+        .lines()
+        .map_while(Result::ok)
+        .find_map(|line| line.strip_prefix("set up at ").map(str::to_owned))
+        .expect("the first start prints a link");
+
+    let owner = Session::by_link(&link);
+    assert_eq!(owner.get("/onboarding").status, 200);
+
+    Processes::signal(script.id(), "TERM");
+    let status = until("the agent to end", Duration::from_secs(15), || {
+        script.try_wait().unwrap()
+    });
+    assert!(status.success(), "{status}");
+    home.assert_empty();
+}
+
 /// `installers/dev run --demo` with the programs built already, as on a machine where it ran before.
 #[test]
 fn the_demo_ends_in_a_chat_with_the_scripted_model() {
     let home = Home::new();
     let programs = Path::new(env!("CARGO_BIN_EXE_nexus")).parent().unwrap();
-    let cache = crate::harness::opencode()
-        .ancestors()
-        .find(|path| {
-            path.file_name()
-                .is_some_and(|name| name.to_string_lossy().starts_with("opencode-1"))
-        })
-        .unwrap()
-        .parent()
-        .unwrap()
-        .to_owned();
     let mut script = Command::new("bash")
         .arg(root().join("installers/dev"))
         .args(["run", "--demo"])
         .env_clear()
         .env("PATH", "/usr/local/bin:/usr/bin:/bin")
         .env("HOME", home.user())
-        .env("NEXUS_DEV_CACHE", cache)
+        .env("NEXUS_DEV_CACHE", cache())
         .env("NEXUS_DEV_PROGRAMS", programs)
         .env("NEXUS_DEV_DEMO_HOME", home.path().join("demo"))
         .stdin(Stdio::null())
