@@ -49,7 +49,6 @@ pub fn build(cx: &Context, store: &Store, capture: Capture) -> anyhow::Result<Bu
     let chat = Chat::new(cx, store.clone(), opencode.api())?;
     let dashboard = Dashboard::new(cx, dashboard_parts(capture.clone()));
     let logs = Logs::new(cx, capture);
-    let autostart = Autostart::new(login_entry()?);
     let onboarding = Onboarding::new(cx, Arc::new(late_door.clone()), find_opencode(&opencode));
     let mut modules: Vec<Arc<dyn Module>> = vec![
         Arc::clone(&opencode) as Arc<dyn Module>,
@@ -57,8 +56,11 @@ pub fn build(cx: &Context, store: &Store, capture: Capture) -> anyhow::Result<Bu
         dashboard,
         logs,
         onboarding,
-        autostart,
     ];
+    match login_entry() {
+        Ok(entry) => modules.push(Autostart::new(entry)),
+        Err(error) => tracing::warn!("there is no launch at login: {error:#}"),
+    }
     let gateway = Gateway::new(
         cx,
         store.clone(),

@@ -1,7 +1,6 @@
 //! `nexus` and `nexus open`: have an agent, then show a page.
 
 use std::{
-    fs::OpenOptions,
     process::{Command, Stdio},
     time::{Duration, Instant},
 };
@@ -42,7 +41,7 @@ pub(super) fn open(cx: &Cx, page: Option<String>, print_url: bool) -> Result<(),
 fn start(cx: &Cx) -> Result<Client, Failure> {
     cx.dirs.create().map_err(anyhow::Error::from)?;
     let said = cx.dirs.run.join("start.log");
-    let stderr = OpenOptions::new()
+    let stderr = kit::files::private()
         .create(true)
         .write(true)
         .truncate(true)

@@ -1,7 +1,7 @@
 //! At most one agent per set of folders.
 
 use std::{
-    fs::{File, OpenOptions, TryLockError},
+    fs::{File, TryLockError},
     io,
     path::Path,
 };
@@ -40,7 +40,7 @@ impl Instance {
             path: path.clone(),
             source,
         };
-        let file = OpenOptions::new()
+        let file = kit::files::private()
             .create(true)
             .truncate(false)
             .write(true)

@@ -285,7 +285,7 @@ fn every_line_of_the_menu_does_what_it_says() {
     agent.choose("Set up");
     agent.wait_for_window("Set up");
     agent.choose("Open chat");
-    agent.wait_for_window("Chat");
+    agent.wait_for_window("Sessions");
 
     agent.choose("Start");
     let state = || agent.status().unwrap()["modules"]["opencode"]["state"].clone();
