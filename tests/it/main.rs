@@ -11,6 +11,7 @@
 mod harness;
 
 mod cli;
+mod control;
 mod desktop;
 mod desktop_rig;
 mod edges;
