@@ -15,7 +15,7 @@ pub(super) fn run(cx: &Cx, how: &Run) -> Result<ExitCode, Failure> {
     if let Some(client) = Client::connect(&cx.dirs.run).map_err(anyhow::Error::from)? {
         return second(client, how);
     }
-    match monitor::enter(Restarts::default()).map_err(anyhow::Error::from)? {
+    match monitor::enter(Restarts::from_environment()).map_err(anyhow::Error::from)? {
         Entered::Ended(code) => Ok(code),
         Entered::Agent => become_agent(cx, how),
     }

@@ -152,3 +152,6 @@ impl Driver {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
