@@ -35,7 +35,7 @@ pub(crate) fn card(card: &Card, now: SystemTime) -> Markup {
     let id = card_id(card.id);
     let heading = format!("{id}-title");
     html! {
-        section.card.part.main-part[card.is_main()] id=(id) aria-labelledby=(heading) data-tone=(tone(card.state).as_str()) {
+        section.card.part.main-part[card.is_main] id=(id) aria-labelledby=(heading) data-tone=(tone(card.state).as_str()) {
             div.part-head {
                 h2 id=(heading) { (card.title) }
                 p.part-state {
@@ -110,6 +110,7 @@ mod tests {
                 facts_at: None,
                 controls: Vec::new(),
                 tail: vec![hostile.to_owned()],
+                is_main: true,
             },
             SystemTime::UNIX_EPOCH,
         )

@@ -44,6 +44,8 @@ pub(crate) struct Card {
     pub facts_at: Option<SystemTime>,
     pub controls: Vec<Control>,
     pub tail: Vec<String>,
+    /// Parts with a life of their own come first and large; what simply runs inside the agent comes after them.
+    pub is_main: bool,
 }
 
 /// A button of a card.
@@ -58,9 +60,9 @@ pub struct Control {
 }
 
 impl Card {
-    /// Parts with a life of their own come first and large; what simply runs inside the agent comes after them.
-    pub fn is_main(&self) -> bool {
-        self.state != State::Running || !self.controls.is_empty()
+    /// What has nothing to show but that it runs comes last.
+    fn is_bare(&self) -> bool {
+        self.facts.is_empty() && self.controls.is_empty() && self.reason.is_none()
     }
 }
 
@@ -88,10 +90,11 @@ impl Source {
                 facts_at: ages.get(&module.id).map(|(_, at)| *at),
                 controls: controls(module.status.state, verbs),
                 tail,
+                is_main: web::is_notable(module),
             }
         });
         let mut cards: Vec<Card> = cards.collect();
-        cards.sort_by_key(|card| !card.is_main());
+        cards.sort_by_key(|card| (!card.is_main, card.is_bare()));
         View {
             headline: headline(&overview.modules),
             cards,

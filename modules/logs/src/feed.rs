@@ -38,8 +38,8 @@ struct Reader {
     folder: PathBuf,
     query: Query,
     follow: Option<Follow>,
-    /// The newest line the page has.
-    seen: SystemTime,
+    /// Up to here the page has every line: what is read again is not sent again.
+    floor: SystemTime,
     found: Vec<Entry>,
 }
 
@@ -65,7 +65,7 @@ impl Added {
                 folder: capture.folder().to_owned(),
                 query,
                 follow: None,
-                seen: cursor.and_then(time).unwrap_or_else(SystemTime::now),
+                floor: cursor.and_then(time).unwrap_or_else(SystemTime::now),
                 found: Vec::new(),
             })),
             changed,
@@ -77,9 +77,8 @@ impl Added {
     fn frame(&mut self, now: SystemTime) -> Option<Frame> {
         let mut reader = self.reader.lock().unwrap_or_else(PoisonError::into_inner);
         let mut found = std::mem::take(&mut reader.found);
-        reader.seen = found.last()?.at;
-        let cursor = cursor(reader.seen);
         drop(reader);
+        let cursor = cursor(found.last()?.at);
         self.rows += found.len();
         let patch = if found.len() >= LINES {
             found.drain(..found.len() - LINES);
@@ -106,6 +105,7 @@ impl Added {
 
 impl Reader {
     fn read(&mut self) -> io::Result<()> {
+        let is_first = self.follow.is_none();
         let added = match &mut self.follow {
             Some(follow) => follow.more()?,
             None => {
@@ -114,9 +114,12 @@ impl Reader {
                 last(&self.folder, &self.query, LINES)?
             }
         };
-        let newest = self.found.last().map_or(self.seen, |line| line.at);
+        let floor = self.floor;
         self.found
-            .extend(added.into_iter().filter(|line| line.at > newest));
+            .extend(added.into_iter().filter(|line| line.at > floor));
+        if is_first {
+            self.floor = self.found.last().map_or(floor, |line| line.at);
+        }
         let surplus = self.found.len().saturating_sub(LINES);
         self.found.drain(..surplus);
         Ok(())

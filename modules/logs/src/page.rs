@@ -56,7 +56,7 @@ pub(crate) async fn show(folder: PathBuf, chrome: Arc<Chrome>, asked: Asked) -> 
     };
     let body = Body {
         title: "Logs".to_owned(),
-        live: Some(live),
+        live: found.lines.is_ok().then_some(live),
         class: "logs",
         content: content(&asked, &found, SystemTime::now()),
     };

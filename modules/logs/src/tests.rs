@@ -73,13 +73,11 @@ fn a_flood_is_cut_to_the_limit_and_counted() {
     let sink = capture.sink();
     let line = "x".repeat(900);
 
+    // Ten times what may wait, and more than may be written in the time it takes.
+    let said = 60_000_u64;
     let began = Instant::now();
-    let mut said = 0_u64;
-    while began.elapsed() < Duration::from_millis(1500) {
-        for _ in 0..100 {
-            sink.line("opencode", Stream::Out, &line);
-        }
-        said += 100;
+    for _ in 0..said {
+        sink.line("opencode", Stream::Out, &line);
     }
     let took = began.elapsed();
     capture.close();
@@ -89,7 +87,7 @@ fn a_flood_is_cut_to_the_limit_and_counted() {
         .map(|entry| entry.unwrap().metadata().unwrap().len())
         .sum();
     assert!(bytes <= 5 * 1024 * 1024, "{bytes}");
-    assert!(took < Duration::from_secs(3), "{took:?}");
+    assert!(took < Duration::from_secs(5), "{took:?}");
     let lines = all(folder.path());
     let left_out: u64 = lines
         .iter()
