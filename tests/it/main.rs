@@ -18,4 +18,5 @@ mod edges;
 mod readme;
 mod security;
 mod start;
+mod supervision;
 mod tidy;

@@ -119,13 +119,8 @@ impl Credential {
 
     fn write(&self, password: &str) -> io::Result<()> {
         let line = format!("{}\n", Phc::of(password));
-        files::replace(&self.path, line.as_bytes())?;
-        // The hash of a former password helps nobody but its guesser.
-        let backup = self.path.with_extension("bak");
-        match std::fs::remove_file(backup) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-            Ok(()) | Err(_) => Ok(()),
-        }
+        // No backup: the hash of a former password helps nobody but its guesser.
+        files::write(&self.path, line.as_bytes())
     }
 }
 

@@ -5,6 +5,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use crate::files;
+
 /// The folders of one installation. Two agents with different `NEXUS_HOME` share nothing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Dirs {
@@ -91,25 +93,11 @@ impl Dirs {
                 path: path.clone(),
                 source,
             };
-            create_private(path).map_err(unusable)?;
+            files::create_private_folder(path).map_err(unusable)?;
             check_private(path)?;
         }
         Ok(())
     }
-}
-
-#[cfg(unix)]
-fn create_private(path: &Path) -> io::Result<()> {
-    use std::os::unix::fs::DirBuilderExt;
-    std::fs::DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(path)
-}
-
-#[cfg(not(unix))]
-fn create_private(path: &Path) -> io::Result<()> {
-    std::fs::create_dir_all(path)
 }
 
 #[cfg(unix)]

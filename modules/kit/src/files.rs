@@ -8,6 +8,25 @@ use std::{
 
 use crate::time::file_stamp;
 
+/// Makes `path` and the folders above it that are missing, for their owner only, whatever the umask.
+///
+/// # Errors
+/// What the system said.
+pub fn create_private_folder(path: &Path) -> io::Result<()> {
+    let mut builder = std::fs::DirBuilder::new();
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.recursive(true).create(path)
+}
+
+/// How to open a file so that one that is made thereby is for its owner only, whatever the umask.
+pub fn private() -> std::fs::OpenOptions {
+    let mut options = std::fs::OpenOptions::new();
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options
+}
+
 /// Replaces the content of `path` as [`write`] does and keeps the previous content beside it as `path.bak`.
 ///
 /// # Errors

@@ -78,7 +78,7 @@ pub(crate) async fn run(module: Arc<Opencode>, stop: CancellationToken) -> anyho
 
 /// The server's own working folder: private, and no project, so that it costs nothing to look at.
 fn kit_folder(folder: &std::path::Path) -> anyhow::Result<()> {
-    std::fs::create_dir_all(folder).with_context(|| format!("could not make {}", folder.display()))
+    kit::files::create_private_folder(folder).with_context(|| format!("could not make {}", folder.display()))
 }
 
 /// What was learned beside the loop.

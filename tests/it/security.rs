@@ -1,0 +1,281 @@
+//! What must not be found anywhere while the whole program runs: secrets, open doors, files others can read.
+
+use std::{
+    fs,
+    io::Write,
+    os::unix::fs::PermissionsExt,
+    path::{Path, PathBuf},
+    process::Stdio,
+};
+
+use serde_json::json;
+
+use crate::harness::{Agent, Home, PATIENCE, Pid, Processes, Session, model, opencode, until};
+
+const PASSWORD: &str = "seven canary otters paint the harbour";
+const WRONG: &str = "a wrong canary password";
+const PROMPT: &str = "canary prompt nobody else may read";
+
+/// Every file below `folder`, with its content.
+fn files(folder: &Path) -> Vec<(PathBuf, Vec<u8>)> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder).unwrap().flatten() {
+        let kind = entry.file_type().unwrap();
+        if kind.is_dir() {
+            found.extend(files(&entry.path()));
+        } else if kind.is_file() {
+            // A temporary file may be gone by now.
+            found.extend(fs::read(entry.path()).map(|content| (entry.path(), content)));
+        }
+    }
+    found
+}
+
+fn holds(content: &[u8], secret: &str) -> bool {
+    content
+        .windows(secret.len())
+        .any(|window| window == secret.as_bytes())
+}
+
+/// What opencode was given to ask its callers for.
+fn server_password(pid: Pid) -> String {
+    let environment = fs::read(format!("/proc/{pid}/environ")).unwrap();
+    let entry = environment
+        .split(|byte| *byte == 0)
+        .find_map(|entry| entry.strip_prefix(b"OPENCODE_SERVER_PASSWORD="));
+    String::from_utf8(entry.expect("opencode has a password").to_vec()).unwrap()
+}
+
+fn set_password(agent: &Agent) {
+    let mut setting = agent
+        .command(&["password", "set", "--stdin"])
+        .stdin(Stdio::piped())
+        .spawn()
+        .unwrap();
+    setting
+        .stdin
+        .take()
+        .unwrap()
+        .write_all(PASSWORD.as_bytes())
+        .unwrap();
+    assert!(setting.wait().unwrap().success());
+}
+
+#[test]
+fn secrets_are_in_no_file_no_argument_and_no_answer() {
+    let model = model();
+    let agent = Agent::options()
+        .model(&model)
+        .settings("[logs]\nlevel = \"trace\"")
+        .start();
+    let project = agent.home().project("shop");
+    let server = server_password(agent.healthy());
+    set_password(&agent);
+    let link = agent.ask(&["open", "--print-url"]);
+    let ticket = link
+        .split("ticket=")
+        .nth(1)
+        .unwrap()
+        .split('&')
+        .next()
+        .unwrap()
+        .to_owned();
+    Session::by_link(&link);
+    let mut owner = Session::stranger(agent.base());
+    assert_eq!(owner.post_form("/login", &[("password", WRONG)]).status, 401);
+    let login = owner.post_form("/login", &[("password", PASSWORD)]);
+    assert_eq!(login.status, 303, "{login:?}");
+    owner.keep(&login);
+    let cookie = owner.cookie().unwrap().split_once('=').unwrap().1.to_owned();
+    let place: String = url::form_urlencoded::byte_serialize(project.to_string_lossy().as_bytes()).collect();
+    let created = owner
+        .post_json(&format!("/api/opencode/session?directory={place}"), &json!({}))
+        .json();
+    let session = format!("/api/opencode/session/{}", created["id"].as_str().unwrap());
+    let parts = json!({"parts": [{"type": "text", "text": PROMPT}]});
+    assert!(
+        owner
+            .post_json(&format!("{session}/prompt_async?directory={place}"), &parts)
+            .status
+            < 300
+    );
+    until("the prompt to be stored", PATIENCE, || {
+        let messages = owner.get(&format!("{session}/message?directory={place}"));
+        messages.body.contains(PROMPT).then_some(())
+    });
+
+    let secrets = [PASSWORD, WRONG, &server, &ticket, &cookie, "seven+canary"];
+    for pid in Processes::below(agent.home().path()) {
+        let line = Processes::command(pid);
+        assert!(
+            secrets.iter().all(|secret| !line.contains(secret)),
+            "in the arguments of {pid}"
+        );
+    }
+    for path in [
+        "/",
+        "/dashboard",
+        "/logs",
+        "/devices",
+        "/api/status",
+        "/api/opencode/config/providers",
+        "/api/opencode/agent",
+    ] {
+        let answer = owner.get(path);
+        let text = format!("{:?} {}", answer.headers, answer.body);
+        assert!(
+            secrets.iter().all(|secret| !text.contains(secret)),
+            "in the answer of {path}"
+        );
+    }
+    let diagnosis = format!("{:?}", agent.nexus(&["doctor", "--json"]));
+    assert!(
+        secrets.iter().all(|secret| !diagnosis.contains(secret)),
+        "{diagnosis}"
+    );
+    let kept = files(&agent.home().nexus());
+    assert!(
+        kept.iter().any(
+            |(path, content)| path.starts_with(agent.home().nexus().join("logs")) && !content.is_empty()
+        )
+    );
+    for (path, content) in kept {
+        for secret in secrets {
+            assert!(!holds(&content, secret), "{secret} in {}", path.display());
+        }
+        assert!(!holds(&content, PROMPT), "a prompt in {}", path.display());
+    }
+    agent.quit();
+}
+
+#[test]
+fn whoever_lacks_the_session_or_the_password_executes_nothing() {
+    let agent = Agent::options().start();
+    agent.healthy();
+    let port = agent.status()["modules"]["opencode"]["port"].as_u64().unwrap();
+    let marker = agent.home().path().join("executed");
+    let command = json!({"agent": "build", "command": format!("touch {}", marker.display())});
+
+    for base in [agent.base().to_owned(), format!("http://127.0.0.1:{port}")] {
+        let stranger = Session::stranger(&base);
+        for prefix in ["", "/api/opencode"] {
+            assert_eq!(
+                stranger
+                    .post_json(&format!("{prefix}/session"), &json!({}))
+                    .status,
+                401,
+                "{base}{prefix}"
+            );
+            let shell = stranger.post_json(&format!("{prefix}/session/ses_1/shell"), &command);
+            assert_eq!(shell.status, 401, "{base}{prefix}");
+        }
+    }
+    // The owner's own session does not open it either: running commands is not on the list.
+    let owner = Session::by_link(&agent.link());
+    assert_eq!(
+        owner
+            .post_json("/api/opencode/session/ses_1/shell", &command)
+            .status,
+        404
+    );
+    assert!(!marker.exists());
+    agent.quit();
+}
+
+#[test]
+fn files_are_for_their_owner_whatever_the_umask() {
+    let home = Home::new();
+    home.settings(&format!("[opencode]\npath = \"{}\"\n", opencode().display()));
+    let mut agent = home
+        .command("/bin/sh")
+        .args([
+            "-c",
+            "umask 000 && exec \"$0\" \"$@\"",
+            env!("CARGO_BIN_EXE_nexus"),
+            "run",
+            "--headless",
+        ])
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let ask = |arguments: &[&str]| home.nexus_command().args(arguments).output().unwrap();
+    until("opencode to be healthy", PATIENCE, || {
+        let status: serde_json::Value = serde_json::from_slice(&ask(&["status", "--json"]).stdout).ok()?;
+        (status["modules"]["opencode"]["state"] == "healthy").then_some(())
+    });
+    let mut setting = home
+        .command("/bin/sh")
+        .args([
+            "-c",
+            "umask 000 && exec \"$0\" password set --stdin",
+            env!("CARGO_BIN_EXE_nexus"),
+        ])
+        .stdin(Stdio::piped())
+        .spawn()
+        .unwrap();
+    setting
+        .stdin
+        .take()
+        .unwrap()
+        .write_all(PASSWORD.as_bytes())
+        .unwrap();
+    assert!(setting.wait().unwrap().success());
+    assert!(
+        ask(&["settings", "set", "gateway.extra_local_ports", "[\"8080\"]"])
+            .status
+            .success()
+    );
+
+    let mut seen = Vec::new();
+    private(&home.nexus(), &mut seen);
+    for name in ["credential", "state.db", "settings.toml"] {
+        assert!(seen.contains(&home.nexus().join(name)), "{name} among {seen:?}");
+    }
+
+    assert!(ask(&["quit", "--now"]).status.success());
+    agent.wait().unwrap();
+    home.assert_empty();
+}
+
+/// Holds `folder` and everything below to 0700 and 0600; `seen` gets what was looked at. What the test wrote itself
+/// before the start is made private with everything else.
+fn private(folder: &Path, seen: &mut Vec<PathBuf>) {
+    assert_eq!(mode(folder), 0o700, "{}", folder.display());
+    for entry in fs::read_dir(folder).unwrap().flatten() {
+        let path = entry.path();
+        let Ok(kind) = entry.file_type() else { continue };
+        if kind.is_dir() {
+            private(&path, seen);
+        } else {
+            assert_eq!(mode(&path), 0o600, "{}", path.display());
+            seen.push(path);
+        }
+    }
+}
+
+fn mode(path: &Path) -> u32 {
+    fs::metadata(path).unwrap().permissions().mode() & 0o777
+}
+
+#[test]
+fn a_folder_others_can_write_to_is_refused() {
+    let home = Home::new();
+    fs::set_permissions(home.nexus(), fs::Permissions::from_mode(0o777)).unwrap();
+
+    let output = home
+        .nexus_command()
+        .args(["run", "--headless"])
+        .stdin(Stdio::null())
+        .output()
+        .unwrap();
+
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(!output.status.success(), "{output:?}");
+    assert!(
+        said.contains("can be written to by others") && said.contains("chmod 700"),
+        "{said}"
+    );
+    assert_eq!(fs::read_dir(home.nexus()).unwrap().count(), 0);
+}
