@@ -60,6 +60,8 @@ pub(crate) struct Serve {
     /// The environment is to be read anew: the user may have changed it, or installed something.
     is_stale: AtomicBool,
     shortcoming: Mutex<Option<String>>,
+    /// Whether the present run has answered once.
+    has_answered: AtomicBool,
 }
 
 impl Serve {
@@ -80,6 +82,7 @@ impl Serve {
             base: tokio::sync::Mutex::new(None),
             is_stale: AtomicBool::new(false),
             shortcoming: Mutex::new(None),
+            has_answered: AtomicBool::new(false),
         })
     }
 
@@ -195,6 +198,7 @@ impl Program for Serve {
                 pinned
             }
         };
+        self.has_answered.store(false, Ordering::Relaxed);
         let password = password();
         let variables = self.environment().await;
         let command = Command {
@@ -218,8 +222,16 @@ impl Program for Serve {
     }
 
     async fn probe(&self, run: &Run) -> Probe {
-        match self.health.ask(&run.upstream).await {
-            Some(health) if health.is_healthy => Probe::Good,
+        let answer = if self.has_answered.load(Ordering::Relaxed) {
+            self.health.ask(&run.upstream).await
+        } else {
+            self.health.ask_starting(&run.upstream).await
+        };
+        match answer {
+            Some(answer) if answer.is_healthy => {
+                self.has_answered.store(true, Ordering::Relaxed);
+                Probe::Good
+            }
             Some(_) | None => Probe::Bad,
         }
     }

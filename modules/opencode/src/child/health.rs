@@ -3,12 +3,19 @@
 use std::time::Duration;
 
 use anyhow::Context;
+use futures_util::{StreamExt, stream::FuturesUnordered};
 use kit::Upstream;
 use reqwest::{RequestBuilder, header};
 use serde::Deserialize;
+use tokio::time::interval;
 
 /// For the questions the supervisor does not bound itself.
 const TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Pause between two questions to a starting server.
+const ASK_AGAIN_EVERY: Duration = Duration::from_millis(100);
+/// Questions to a starting server within one probe.
+const ASKED_MAX: usize = 5;
 
 /// The answer of `GET /global/health`.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -44,6 +51,24 @@ impl Health {
             return None;
         }
         response.json().await.ok()
+    }
+
+    /// As [`ask`](Self::ask), for a server that is just starting: asks again while earlier requests wait, because those
+    /// that came too early are never answered.
+    pub(super) async fn ask_starting(&self, upstream: &Upstream) -> Option<Answer> {
+        let mut asked = FuturesUnordered::new();
+        let mut ticks = interval(ASK_AGAIN_EVERY);
+        let mut count = 0;
+        loop {
+            tokio::select! {
+                _ = ticks.tick(), if count < ASKED_MAX => {
+                    asked.push(self.ask(upstream));
+                    count += 1;
+                }
+                Some(answer) = asked.next() => if answer.is_some() { return answer },
+                else => return None,
+            }
+        }
     }
 
     /// The status of the same request without credentials; `None` without an answer.

@@ -108,6 +108,30 @@ async fn an_old_version_is_refused_for_good_and_so_is_garbage() {
 }
 
 #[tokio::test]
+async fn a_request_that_came_too_early_is_not_waited_for() {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+    let upstream = Upstream {
+        address: listener.local_addr().unwrap(),
+        authorization: Secret::new("Basic x".to_owned()),
+    };
+    let task = tokio::spawn(async move {
+        let (_never_answered, _) = listener.accept().await.unwrap();
+        let (mut stream, _) = listener.accept().await.unwrap();
+        assert!(stream.read(&mut [0; 4096]).await.unwrap() > 0);
+        let body = r#"{"healthy":true,"version":"1.18.33"}"#;
+        let head = "HTTP/1.1 200 x\r\ncontent-type: application/json\r\ncontent-length:";
+        let answer = format!("{head} {}\r\n\r\n{body}", body.len());
+        stream.write_all(answer.as_bytes()).await.unwrap();
+        std::future::pending::<()>().await;
+    });
+
+    let answer = Health::new().unwrap().ask_starting(&upstream).await;
+
+    assert!(answer.is_some_and(|answer| answer.is_healthy));
+    task.abort();
+}
+
+#[tokio::test]
 async fn what_does_not_say_healthy_is_not() {
     for body in [
         r#"{"healthy":false,"version":"1.18.33"}"#,
