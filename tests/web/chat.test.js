@@ -80,7 +80,7 @@ const pageWords = (page) =>
   });
 
 /** Words alone, in order: what is left when marks and spaces do not count. @param {string} text */
-const plain = (text) => text.replace(/\]\([^)]*\)/g, "]").replace(/^(\s*[-*] )\[x\]/gm, "$1").match(/[\p{L}\p{N}]+/gu) ?? [];
+const plain = (text) => text.replace(/\]\([^)]*\)/g, "]").replace(/^(\s*[-*] )\[x\]/gm, "$1").replace(/^\s*\d+\. /gm, "").match(/[\p{L}\p{N}]+/gu) ?? [];
 
 /** The fenced blocks of a text. @param {string} text */
 const fenced = (text) => [...text.matchAll(/^```\w*\n([^]*?)\n```$/gm)].map((found) => found[1]);

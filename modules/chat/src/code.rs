@@ -149,7 +149,7 @@ impl Run {
             return;
         }
         let is_blank = text.bytes().all(|byte| byte == b' ' || byte == b'\t');
-        if class != self.class && !(is_blank && !self.text.is_empty()) {
+        if class != self.class && (!is_blank || self.text.is_empty()) {
             self.end_into(html);
             self.class = class;
         }

@@ -18,7 +18,7 @@ use crate::{
     notes::Notes,
     settings::ChatSettings,
     shelf::Shelf,
-    transcript::{Transcript, conversation::words},
+    transcript::{Transcript, words::words},
     view::ModelChoice,
 };
 
@@ -239,27 +239,27 @@ fn recent(shelf: &Shelf) -> serde_json::Value {
 
 impl Streamed {
     fn apply(&mut self, event: &Event) {
-        match event {
-            Event::PartUpdated(part) => {
-                let Some((text, is_complete)) = words(part) else {
-                    return;
-                };
-                if is_complete {
-                    self.forget(&part.id);
-                } else if !self.parts.contains_key(&part.id) {
-                    self.bytes += text.len();
-                    let kept = (part.session_id.clone(), text.to_owned());
-                    self.parts.insert(part.id.clone(), kept);
-                }
+        if let Event::PartUpdated(part) = event
+            && let Some((text, is_complete)) = words(part)
+        {
+            if is_complete {
+                self.forget(&part.id);
+            } else if !self.parts.contains_key(&part.id) {
+                self.bytes += text.len();
+                let kept = (part.session_id.clone(), text.to_owned());
+                self.parts.insert(part.id.clone(), kept);
             }
-            Event::PartDelta(delta) if delta.field == "text" && self.bytes < STREAMED_BYTES_MAX => {
-                if let Some((_, text)) = self.parts.get_mut(&delta.part_id) {
-                    text.push_str(&delta.delta);
-                    self.bytes += delta.delta.len();
-                }
-            }
-            Event::SessionDeleted(session) => self.forget_session(&session.id),
-            _ => {}
+        }
+        if let Event::PartDelta(delta) = event
+            && delta.field == "text"
+            && self.bytes < STREAMED_BYTES_MAX
+            && let Some((_, text)) = self.parts.get_mut(&delta.part_id)
+        {
+            text.push_str(&delta.delta);
+            self.bytes += delta.delta.len();
+        }
+        if let Event::SessionDeleted(session) = event {
+            self.forget_session(&session.id);
         }
     }
 

@@ -8,11 +8,13 @@
 //! Never trusts its input: nesting is bounded, work is linear in the text, and the trees are small enough to recurse.
 
 mod build;
+mod definitions;
 mod document;
 mod fence;
 mod grow;
 mod inline;
 mod link;
+mod pieces;
 mod tree;
 
 #[cfg(test)]
@@ -21,7 +23,8 @@ mod tests;
 pub use document::Document;
 
 use crate::code::Highlighter;
-use build::{Definitions, Memo, Reading};
+use build::{Memo, Reading};
+use definitions::Definitions;
 
 /// The whole of a text that will not change any more.
 pub fn render(text: &str, id: &str, highlighter: &Highlighter) -> String {

@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use html5ever::{
-    LocalName, QualName, local_name, namespace_url, ns, parse_fragment,
+    LocalName, QualName, local_name, ns, parse_fragment,
     serialize::{SerializeOpts, serialize},
     tendril::TendrilSink,
 };
@@ -273,7 +273,10 @@ fn write(node: &Handle, text: &mut String) {
                 text.push_str(&format!("</{}>", name.local));
             }
         }
-        _ => {
+        NodeData::Document
+        | NodeData::Doctype { .. }
+        | NodeData::Comment { .. }
+        | NodeData::ProcessingInstruction { .. } => {
             for child in node.children.borrow().iter() {
                 write(child, text);
             }

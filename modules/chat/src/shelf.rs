@@ -116,13 +116,16 @@ impl Shelf {
             .iter()
             .rev()
             .flat_map(|message| message.parts.iter().rev())
-            .find_map(|part| match &part.kind {
-                PartKind::Text {
+            .find_map(|part| {
+                let PartKind::Text {
                     text,
                     is_synthetic: false,
                     ..
-                } => Some(last_words(text)).filter(|words| !words.is_empty()),
-                _ => None,
+                } = &part.kind
+                else {
+                    return None;
+                };
+                Some(last_words(text)).filter(|words| !words.is_empty())
             });
         known.words = words.unwrap_or_default();
         if let Some(Info::Assistant(step)) = messages.last().map(|message| &message.info) {
@@ -133,102 +136,33 @@ impl Shelf {
 
     /// Applies an event; true when a card changed.
     pub fn apply(&mut self, event: &Event, home: &str) -> bool {
-        match event {
-            Event::SessionCreated(session) | Event::SessionUpdated(session) => {
-                self.adopt(session);
-                let before = self.card(&session.id);
-                self.put((**session).clone());
-                self.card(&session.id) != before
-            }
-            Event::SessionDeleted(session) => {
-                self.asks.retain(|_, (asker, _)| *asker != session.id);
-                self.leaving.remove(&session.id);
-                self.sessions.remove(&session.id).is_some()
-            }
-            Event::PermissionAsked(asked) => {
-                let wants = asked
-                    .metadata
-                    .get("command")
-                    .or_else(|| asked.metadata.get("filepath"));
-                let wants = wants
-                    .and_then(|wants| wants.as_str())
-                    .unwrap_or(&asked.permission)
-                    .to_owned();
-                self.asks
-                    .insert(asked.id.clone(), (asked.session_id.clone(), wants));
-                true
-            }
-            Event::QuestionAsked(asked) => {
-                let wants = asked
-                    .questions
-                    .first()
-                    .map(|item| item.question.clone())
-                    .unwrap_or_default();
-                self.asks
-                    .insert(asked.id.clone(), (asked.session_id.clone(), wants));
-                true
-            }
-            Event::PermissionReplied { request_id, .. } | Event::QuestionClosed { request_id, .. } => {
-                self.asks.remove(request_id).is_some()
-            }
-            _ => {
-                let Some(id) = event.session_id() else {
-                    return false;
-                };
-                let id = id.to_owned();
-                let before = self.card(&id);
-                self.apply_turn(&id, event, home);
-                self.card(&id) != before
-            }
+        if let Some((asker, request, wants)) = asked(event) {
+            let ask = (asker.clone(), wants);
+            return self.asks.insert(request.clone(), ask.clone()) != Some(ask);
         }
-    }
-
-    fn apply_turn(&mut self, id: &str, event: &Event, home: &str) {
-        let Some(known) = self.sessions.get_mut(id) else {
-            return;
+        if let Event::PermissionReplied { request_id, .. } | Event::QuestionClosed { request_id, .. } = event
+        {
+            return self.asks.remove(request_id).is_some();
+        }
+        if let Event::SessionDeleted(session) = event {
+            self.asks.retain(|_, (asker, _)| *asker != session.id);
+            self.leaving.remove(&session.id);
+            return self.sessions.remove(&session.id).is_some();
+        }
+        let Some(id) = event.session_id().map(str::to_owned) else {
+            return false;
         };
-        match event {
-            Event::SessionStatus { status, .. } => {
-                if status.is_busy() {
-                    known.has_failed &= known.status.is_busy();
-                    known.is_cut = false;
-                } else {
-                    known.doing = None;
-                }
-                known.status = status.clone();
+        let before = self.card(&id);
+        if let Event::SessionCreated(session) | Event::SessionUpdated(session) = event {
+            self.adopt(session);
+            self.put((**session).clone());
+        } else if let Some(known) = self.sessions.get_mut(&id) {
+            known.apply(event, home);
+            if !known.status.is_busy() {
+                self.asks.retain(|_, (asker, _)| *asker != id);
             }
-            Event::SessionIdle { .. } => {
-                known.status = SessionStatus::Idle;
-                known.doing = None;
-            }
-            Event::SessionError { error, .. } => known.has_failed |= !error.is_abort(),
-            Event::PartUpdated(part) => match &part.kind {
-                PartKind::Tool(call) => {
-                    let place = Place {
-                        directory: &known.session.directory,
-                        home,
-                    };
-                    known.doing = matches!(call.state, ToolState::Running { .. })
-                        .then(|| doing(call, &place))
-                        .or(known.doing.take());
-                }
-                PartKind::Text {
-                    text,
-                    is_synthetic: false,
-                    time,
-                    ..
-                } if time.is_none_or(|time| time.end.is_some()) => {
-                    known.words = last_words(text);
-                    known.doing = None;
-                }
-                _ => {}
-            },
-            _ => {}
         }
-        if !known.status.is_busy() {
-            let id = known.session.id.clone();
-            self.asks.retain(|_, (asker, _)| *asker != id);
-        }
+        self.card(&id) != before
     }
 
     fn put(&mut self, session: Session) {
@@ -335,6 +269,68 @@ impl Shelf {
     }
 }
 
+impl Known {
+    fn apply(&mut self, event: &Event, home: &str) {
+        if let Event::SessionStatus { status, .. } = event {
+            if status.is_busy() {
+                self.has_failed &= self.status.is_busy();
+                self.is_cut = false;
+            } else {
+                self.doing = None;
+            }
+            self.status = status.clone();
+        } else if let Event::SessionIdle { .. } = event {
+            self.status = SessionStatus::Idle;
+            self.doing = None;
+        } else if let Event::SessionError { error, .. } = event {
+            self.has_failed |= !error.is_abort();
+        } else if let Event::PartUpdated(part) = event {
+            self.apply_part(&part.kind, home);
+        }
+    }
+
+    fn apply_part(&mut self, kind: &PartKind, home: &str) {
+        if let PartKind::Tool(call) = kind {
+            if matches!(call.state, ToolState::Running { .. }) {
+                let place = Place {
+                    directory: &self.session.directory,
+                    home,
+                };
+                self.doing = Some(doing(call, &place));
+            }
+        } else if let PartKind::Text {
+            text,
+            is_synthetic: false,
+            time,
+            ..
+        } = kind
+            && time.is_none_or(|time| time.end.is_some())
+        {
+            self.words = last_words(text);
+            self.doing = None;
+        }
+    }
+}
+
+/// Who asks, under which id, for what; `None` for events that ask nothing.
+pub fn asked(event: &Event) -> Option<(&String, &String, String)> {
+    if let Event::PermissionAsked(asked) = event {
+        let named = asked
+            .metadata
+            .get("command")
+            .or_else(|| asked.metadata.get("filepath"));
+        let wants = named
+            .and_then(|wants| wants.as_str())
+            .unwrap_or(&asked.permission);
+        return Some((&asked.session_id, &asked.id, wants.to_owned()));
+    }
+    if let Event::QuestionAsked(asked) = event {
+        let first = asked.questions.first().map(|item| item.question.clone());
+        return Some((&asked.session_id, &asked.id, first.unwrap_or_default()));
+    }
+    None
+}
+
 /// The end of a text on one line, for a card.
 fn last_words(text: &str) -> String {
     let last = text
@@ -358,128 +354,4 @@ pub fn split(cards: Vec<Card>) -> (Vec<Card>, Vec<Card>) {
 }
 
 #[cfg(test)]
-mod tests {
-    use opencode::wire::{Line, Millis};
-
-    use super::*;
-
-    fn session(id: &str, updated: u64) -> Session {
-        Session {
-            id: id.to_owned(),
-            title: id.to_owned(),
-            directory: "/p".to_owned(),
-            time: opencode::wire::SessionTime {
-                updated: Millis(updated),
-                ..Default::default()
-            },
-            ..Session::default()
-        }
-    }
-
-    fn tell(shelf: &mut Shelf, kind: &str, properties: &str) -> bool {
-        let line = format!(
-            r#"{{"directory":"/p","payload":{{"id":"e","type":"{kind}","properties":{properties}}}}}"#
-        );
-        shelf.apply(&Line::parse(&line).unwrap().event, "/home/ann")
-    }
-
-    #[test]
-    fn what_waits_comes_first_then_what_is_pinned_then_what_is_new() {
-        let mut shelf = Shelf::default();
-        shelf.take_list(vec![
-            session("ses_a", 1),
-            session("ses_b", 2),
-            session("ses_c", 3),
-            session("ses_d", 4),
-        ]);
-        shelf.pins.insert("ses_b".to_owned());
-        tell(
-            &mut shelf,
-            "session.status",
-            r#"{"sessionID":"ses_a","status":{"type":"busy"}}"#,
-        );
-        tell(
-            &mut shelf,
-            "permission.asked",
-            r#"{"id":"per_1","sessionID":"ses_a","permission":"bash","metadata":{"command":"rm -rf x"}}"#,
-        );
-
-        let order: Vec<_> = shelf.cards().into_iter().map(|card| card.id).collect();
-
-        assert_eq!(order, ["ses_a", "ses_b", "ses_d", "ses_c"]);
-        assert_eq!(shelf.cards()[0].doing.as_deref(), Some("rm -rf x"));
-    }
-
-    #[test]
-    fn a_sub_agents_request_shows_on_its_root() {
-        let mut shelf = Shelf::default();
-        shelf.take_list(vec![session("ses_a", 1)]);
-        tell(
-            &mut shelf,
-            "session.created",
-            r#"{"sessionID":"ses_x","info":{"id":"ses_x","parentID":"ses_a","title":"sub"}}"#,
-        );
-        tell(
-            &mut shelf,
-            "permission.asked",
-            r#"{"id":"per_1","sessionID":"ses_x","permission":"bash","metadata":{}}"#,
-        );
-
-        let cards = shelf.cards();
-        assert_eq!(cards.len(), 1);
-        assert_eq!(cards[0].state, CardState::Waiting);
-
-        assert!(tell(
-            &mut shelf,
-            "permission.replied",
-            r#"{"sessionID":"ses_x","requestID":"per_1","reply":"once"}"#
-        ));
-        assert_eq!(shelf.cards()[0].state, CardState::Idle);
-    }
-
-    #[test]
-    fn a_turn_is_seen_from_outside() {
-        let mut shelf = Shelf::default();
-        shelf.take_list(vec![session("ses_a", 1)]);
-        assert!(tell(
-            &mut shelf,
-            "session.status",
-            r#"{"sessionID":"ses_a","status":{"type":"busy"}}"#
-        ));
-        assert!(!tell(
-            &mut shelf,
-            "session.status",
-            r#"{"sessionID":"ses_a","status":{"type":"busy"}}"#
-        ));
-        tell(
-            &mut shelf,
-            "message.part.updated",
-            r#"{"part":{"id":"p","messageID":"m","sessionID":"ses_a","type":"tool","callID":"c","tool":"bash","state":{"status":"running","input":{"command":"cargo test"}}}}"#,
-        );
-        assert_eq!(shelf.cards()[0].doing.as_deref(), Some("running cargo test"));
-        tell(
-            &mut shelf,
-            "message.part.updated",
-            r#"{"part":{"id":"q","messageID":"m","sessionID":"ses_a","type":"text","text":"First.\n\nAll **green**.","time":{"start":1,"end":2}}}"#,
-        );
-        tell(&mut shelf, "session.idle", r#"{"sessionID":"ses_a"}"#);
-
-        let card = &shelf.cards()[0];
-        assert_eq!((card.state, card.words.as_str()), (CardState::Idle, "All green."));
-    }
-
-    #[test]
-    fn a_turn_the_server_died_in_is_cut() {
-        let mut shelf = Shelf::default();
-        shelf.take_list(vec![session("ses_a", 1)]);
-        tell(
-            &mut shelf,
-            "session.status",
-            r#"{"sessionID":"ses_a","status":{"type":"busy"}}"#,
-        );
-
-        shelf.all_idle();
-
-        assert_eq!(shelf.cards()[0].state, CardState::Cut);
-    }
-}
+mod tests;

@@ -8,6 +8,7 @@ pub mod column;
 pub mod conversation;
 mod journal;
 pub mod rows;
+pub mod words;
 
 #[cfg(test)]
 mod tests;

@@ -11,6 +11,7 @@ use opencode::{Signal, api::SessionFilter, wire::Event};
 use tokio::{task::JoinSet, time::interval};
 
 use super::{Desk, Live};
+use crate::shelf;
 
 /// A transcript without viewers is kept this long: reloads and short walks between pages cost nothing.
 pub const UNSEEN_MAX: Duration = Duration::from_secs(45);
@@ -273,23 +274,7 @@ fn is_ask(event: &Event) -> bool {
 
 /// Somebody has to answer and nobody looks at the session.
 fn notice(live: &Live, event: &Event) -> Option<Notice> {
-    let (asker, request, wants) = match event {
-        Event::PermissionAsked(asked) => {
-            let named = asked
-                .metadata
-                .get("command")
-                .or_else(|| asked.metadata.get("filepath"));
-            let wants = named
-                .and_then(|wants| wants.as_str())
-                .unwrap_or(&asked.permission);
-            (&asked.session_id, &asked.id, wants.to_owned())
-        }
-        Event::QuestionAsked(asked) => {
-            let first = asked.questions.first().map(|item| item.question.clone());
-            (&asked.session_id, &asked.id, first.unwrap_or_default())
-        }
-        _ => return None,
-    };
+    let (asker, request, wants) = shelf::asked(event)?;
     let root = live.shelf.root_of(asker);
     let slot = live.slots.get(root).and_then(|slot| slot.transcript.as_ref());
     if slot.is_some_and(|transcript| transcript.viewers() > 0) {

@@ -1,25 +1,21 @@
 //! Parser events become trees of allowed elements.
 
 use std::{
-    borrow::Cow,
     collections::HashMap,
     hash::{DefaultHasher, Hash, Hasher},
     ops::Range,
     sync::Arc,
 };
 
-use pulldown_cmark::{
-    Alignment, BrokenLink, CodeBlockKind, CowStr, Event, HeadingLevel, Options, Parser, Tag, TagEnd,
-};
+use pulldown_cmark::{Alignment, BrokenLink, CodeBlockKind, CowStr, Event, Options, Parser, Tag, TagEnd};
 
 use super::{
+    definitions::{Definitions, folded},
     link::Target,
+    pieces::{element, figure, first_word, heading, is_phrase, name_image, place, visible, wrapped},
     tree::{DEPTH_MAX, Element, Growth, Node},
 };
 use crate::code::Highlighter;
-
-/// Link destinations defined in earlier blocks, by folded label.
-pub type Definitions = HashMap<String, (String, String)>;
 
 /// Highlighted code that does not have to be made again, by language and content.
 pub type Memo = HashMap<u64, Arc<str>>;
@@ -88,28 +84,6 @@ pub fn blocks(text: &str, known: &Definitions, memo: &mut Memo, reading: &Readin
         block.element.number_from(&mut 0);
     }
     blocks
-}
-
-/// The link definitions of `text`, added to what is known. The first definition of a label wins.
-pub fn define(text: &str, known: &mut Definitions) {
-    if !text.contains("]:") {
-        return;
-    }
-    let parser = Parser::new_ext(text, options());
-    for (label, definition) in parser.reference_definitions().iter() {
-        let title = definition.title.as_deref().unwrap_or_default().to_owned();
-        known
-            .entry(folded(label))
-            .or_insert_with(|| (definition.dest.to_string(), title));
-    }
-}
-
-fn folded(label: &str) -> String {
-    label
-        .split_whitespace()
-        .map(str::to_lowercase)
-        .collect::<Vec<_>>()
-        .join(" ")
 }
 
 struct Builder<'a> {
@@ -360,106 +334,5 @@ impl Builder<'_> {
         let made: Arc<str> = self.reading.highlighter.whole(language, content).into();
         self.memo.insert(key, made.clone());
         made
-    }
-}
-
-fn element(tag: &'static str) -> Element {
-    Element::new(tag, Growth::Whole)
-}
-
-fn is_phrase(tag: &Tag<'_>) -> bool {
-    matches!(
-        tag,
-        Tag::Emphasis
-            | Tag::Strong
-            | Tag::Strikethrough
-            | Tag::Superscript
-            | Tag::Subscript
-            | Tag::Link { .. }
-            | Tag::Image { .. }
-    )
-}
-
-/// A table row goes into the table's body, everything else straight into its parent.
-fn place(parent: &mut Element, mut child: Element) {
-    if parent.tag == "table" && child.tag == "tr" {
-        let has_body = matches!(parent.children.last(), Some(Node::Element(last)) if last.tag == "tbody");
-        if !has_body {
-            parent.push(Element::new("tbody", Growth::Blocks).into());
-        }
-        if let Some(Node::Element(body)) = parent.children.last_mut() {
-            body.push(child.into());
-        }
-        return;
-    }
-    if child.tag == "thead" {
-        let mut row = Element::new("tr", Growth::Blocks);
-        row.children = std::mem::take(&mut child.children);
-        child.push(row.into());
-    }
-    parent.push(wrapped(child).into());
-}
-
-/// Tables scroll in a frame of their own.
-fn wrapped(element: Element) -> Element {
-    if element.tag == "table" {
-        Element::new("div", Growth::Blocks)
-            .with("class", "table")
-            .holding(element)
-    } else {
-        element
-    }
-}
-
-/// A picture is a link that says what it would show and from where.
-fn name_image(element: &mut Element) {
-    if !element.attributes.iter().any(|(name, _)| *name == "data-image") {
-        return;
-    }
-    let shown = element
-        .attributes
-        .iter()
-        .find(|(name, _)| matches!(*name, "href" | "data-url"));
-    if let Some((_, address)) = shown {
-        let address = address.clone();
-        element.push(Node::Text(format!(" ({})", visible(&address))));
-    }
-}
-
-/// A code block: language, copy button, content.
-pub fn figure(language: &str, content: Node) -> Element {
-    let caption = element("figcaption")
-        .holding(element("span").holding(if language.is_empty() { "text" } else { language }))
-        .holding(
-            element("button")
-                .with("type", "button")
-                .with("data-copy-from", "code")
-                .holding("Copy"),
-        );
-    Element::new("figure", Growth::Blocks)
-        .with("class", "code")
-        .holding(caption)
-        .holding(
-            Element::new("pre", Growth::Blocks)
-                .with("tabindex", "0")
-                .holding(Element::new("code", Growth::Phrases).holding(content)),
-        )
-}
-
-fn visible(text: &str) -> Cow<'_, str> {
-    crate::text::clean(text)
-}
-
-pub fn first_word(info: &str) -> &str {
-    info.split([' ', ',', '{', '\t']).next().unwrap_or_default()
-}
-
-/// The page has its own first two levels.
-fn heading(level: HeadingLevel) -> &'static str {
-    match level {
-        HeadingLevel::H1 => "h3",
-        HeadingLevel::H2 => "h4",
-        HeadingLevel::H3 => "h5",
-        HeadingLevel::H4 | HeadingLevel::H5 | HeadingLevel::H6 => "h6",
     }
 }

@@ -10,9 +10,11 @@ use std::time::Instant;
 use kit::Patch;
 
 use super::{
-    build::{self, Block, Definitions, Memo, Reading},
+    build::{self, Block, Memo, Reading},
+    definitions::{Definitions, define},
     fence::{Fence, OpenCode, Read},
     grow::{Growing, Outcome, grow},
+    pieces::figure,
     tree::{Element, Names, Node},
 };
 use crate::code::Highlighter;
@@ -258,7 +260,7 @@ impl Document {
                 // The fence was held back until its line was complete, so nothing of it is on the page.
                 self.close_tree();
             }
-            build::define(&tail[..last.range.start], &mut self.definitions);
+            define(&tail[..last.range.start], &mut self.definitions);
             self.open_at = start + last.range.start;
             let code = OpenCode::new(fence, start + after, highlighter);
             let html = self.open_figure(&code);
@@ -267,7 +269,7 @@ impl Document {
             self.open = Open::Code(Box::new(code));
             return true;
         }
-        build::define(&tail[..last.range.start], &mut self.definitions);
+        define(&tail[..last.range.start], &mut self.definitions);
         self.open_at = start + last.range.start;
         if !self.show(last.element, now, patches, is_final) {
             self.is_behind = true;
@@ -313,7 +315,7 @@ impl Document {
     fn close_code(&mut self, next: usize) {
         if let Open::Code(code) = std::mem::replace(&mut self.open, Open::Nothing) {
             let markup: std::sync::Arc<str> = code.html.as_str().into();
-            let mut figure = build::figure(&crate::text::clean(code.language()), Node::Markup(markup));
+            let mut figure = figure(&crate::text::clean(code.language()), Node::Markup(markup));
             figure.number_from(&mut 0);
             self.finished
                 .push(figure.html(&Names::top(&self.id, self.finished.len())));
@@ -323,7 +325,7 @@ impl Document {
 
     fn open_figure(&self, code: &OpenCode) -> String {
         let markup: std::sync::Arc<str> = code.html.as_str().into();
-        let mut figure = build::figure(&crate::text::clean(code.language()), Node::Markup(markup));
+        let mut figure = figure(&crate::text::clean(code.language()), Node::Markup(markup));
         figure.number_from(&mut 0);
         figure.html(&Names::every(&self.id, self.finished.len()))
     }

@@ -30,7 +30,7 @@ impl Fence {
             mark,
             length,
             indent,
-            language: super::build::first_word(info).to_owned(),
+            language: super::pieces::first_word(info).to_owned(),
         })
     }
 

@@ -302,7 +302,15 @@ impl Body {
                     Some(_) | None => Self::Finished(card),
                 }
             }
-            _ => Self::Finished(view::row(id, row, pens.highlighter, pens.place).into_string()),
+            RowKind::Prompt(..)
+            | RowKind::Text { .. }
+            | RowKind::Reasoning { .. }
+            | RowKind::Looks(_)
+            | RowKind::Other(_)
+            | RowKind::Broken(_)
+            | RowKind::End(_) => {
+                Self::Finished(view::row(id, row, pens.highlighter, pens.place).into_string())
+            }
         }
     }
 

@@ -6,9 +6,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use opencode::wire::{
-    Assistant, Event, Failure, Info, Message, Part, PartKind, Permission, Question, Session, SessionStatus,
-    Todo, ToolState,
+    Assistant, Event, Failure, Info, Message, Part, Permission, Question, Session, SessionStatus, Todo,
 };
+
+use super::words::{has_seen_more, open_text};
 
 /// A message and its parts.
 #[derive(Debug, Clone)]
@@ -352,57 +353,4 @@ impl Conversation {
             touched.turns.insert(self.turn_of(id));
         }
     }
-}
-
-/// The text of a part that is still being written; late deltas of finished parts count for nothing.
-fn open_text(part: &mut Part) -> Option<&mut String> {
-    match &mut part.kind {
-        PartKind::Text { text, time, .. } | PartKind::Reasoning { text, time } => {
-            let is_finished = time.is_some_and(|time| time.end.is_some());
-            (!is_finished).then_some(text)
-        }
-        PartKind::Tool(_)
-        | PartKind::File(_)
-        | PartKind::StepStart { .. }
-        | PartKind::StepFinish { .. }
-        | PartKind::Patch { .. }
-        | PartKind::Agent { .. }
-        | PartKind::Subtask { .. }
-        | PartKind::Snapshot { .. }
-        | PartKind::Retry { .. }
-        | PartKind::Compaction { .. }
-        | PartKind::Other { .. } => None,
-    }
-}
-
-/// The words of a text or reasoning part, and whether they are complete.
-pub fn words(part: &Part) -> Option<(&str, bool)> {
-    match &part.kind {
-        PartKind::Text { text, time, .. } | PartKind::Reasoning { text, time } => {
-            Some((text, time.is_none_or(|time| time.end.is_some())))
-        }
-        PartKind::Tool(_)
-        | PartKind::File(_)
-        | PartKind::StepStart { .. }
-        | PartKind::StepFinish { .. }
-        | PartKind::Patch { .. }
-        | PartKind::Agent { .. }
-        | PartKind::Subtask { .. }
-        | PartKind::Snapshot { .. }
-        | PartKind::Retry { .. }
-        | PartKind::Compaction { .. }
-        | PartKind::Other { .. } => None,
-    }
-}
-
-/// Stored text of an unfinished part is older than what was streamed; a tool that ended does not run again.
-fn has_seen_more(known: &Part, told: &Part) -> bool {
-    if let (Some((known, _)), Some((told, false))) = (words(known), words(told)) {
-        return known.len() > told.len() && known.starts_with(told);
-    }
-    let is_over = |part: &Part| match &part.kind {
-        PartKind::Tool(call) => matches!(call.state, ToolState::Completed { .. } | ToolState::Error { .. }),
-        _ => false,
-    };
-    is_over(known) && matches!(told.kind, PartKind::Tool(_)) && !is_over(told)
 }

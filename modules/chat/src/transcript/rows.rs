@@ -8,7 +8,10 @@ use std::{
 
 use opencode::wire::{Assistant, Info, Part, PartKind, ToolCall, ToolState, User};
 
-use super::conversation::{Conversation, Entry, PartEntry, words};
+use super::{
+    conversation::{Conversation, Entry, PartEntry},
+    words::words,
+};
 
 /// One row. `version` changes when the row has to be drawn again.
 #[derive(Debug)]
@@ -310,9 +313,11 @@ fn end<'a>(
         Some(Info::User(user)) => Some(user.time.created.0),
         Some(Info::Assistant(_) | Info::Other(_)) | None => steps.first().map(|step| step.time.created.0),
     };
-    let last_words = rows.iter().rev().find_map(|row| match &row.kind {
-        RowKind::Text { text, .. } => Some(*text),
-        _ => None,
+    let last_words = rows.iter().rev().find_map(|row| {
+        let RowKind::Text { text, .. } = &row.kind else {
+            return None;
+        };
+        Some(*text)
     });
     Some(TurnEnd {
         last_words: if is_newest { last_words } else { None },

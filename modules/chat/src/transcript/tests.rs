@@ -427,5 +427,5 @@ fn a_part_of_the_wire_is_read() {
         panic!("a part")
     };
     let _: &Part = &part;
-    assert_eq!(conversation::words(&part), Some(("x", false)));
+    assert_eq!(words::words(&part), Some(("x", false)));
 }

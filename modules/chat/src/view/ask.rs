@@ -76,7 +76,7 @@ fn permission_card(asks: &Asks<'_>, permission: &Permission, has_keys: bool) -> 
             @else {
                 pre.ask-what tabindex="0" { code { (clean(&permission.permission)) " " (clean(&permission.patterns.join("\n"))) } }
             }
-            p.help { "In " code { (clean(&asks.place.from_home(asks.place.directory))) } }
+            p.help { "In " code { (clean(&asks.place.below_home(asks.place.directory))) } }
             div.ask-actions {
                 form method="post" action=(action) data-inline {
                     input type="hidden" name="reply" value="once";

@@ -91,7 +91,7 @@ pub fn card(card: &Card, home: &str, now: SystemTime) -> Markup {
             h3 { a href=(format!("/chat/{}", card.id)) { (clean(&card.title)) } }
             p.session-where {
                 @if card.is_pinned { (icon("pin")) span.unseen { "Pinned. " } }
-                span { (clean(&place.from_home(&card.directory))) }
+                span { (clean(&place.below_home(&card.directory))) }
             }
             p.session-words { (clean(&shortened(words, WORDS_CHARS_MAX))) }
             p.session-state {
@@ -142,7 +142,7 @@ pub fn list_row(card: &Card, home: &str, now: SystemTime, is_current: bool) -> M
                 span.row-title { @if card.is_pinned { (icon("pin")) } (clean(&card.title)) }
                 span.row-meta {
                     @match card.state {
-                        CardState::Idle => { span { (clean(&place.from_home(&card.directory))) } }
+                        CardState::Idle => { span { (clean(&place.below_home(&card.directory))) } }
                         _ => { (card.state.mark()) }
                     }
                     (web::time::ago_short(card.updated, now))

@@ -109,7 +109,7 @@ fn projects(composer: &Composer<'_>) -> Markup {
         label.menu {
             (icon("folder")) span.unseen { "Project folder" }
             select name="directory" {
-                @for folder in composer.projects { option value=(folder) { (place.from_home(folder)) } }
+                @for folder in composer.projects { option value=(folder) { (place.below_home(folder)) } }
             }
         }
     }

@@ -72,9 +72,11 @@ pub fn row(id: &str, row: &Row<'_>, highlighter: &Highlighter, place: &Place<'_>
 
 /// The words of a prompt, as they were typed.
 fn words_of(parts: &[&Part]) -> String {
-    let texts = parts.iter().filter_map(|part| match &part.kind {
-        PartKind::Text { text, .. } => Some(text.as_str()),
-        _ => None,
+    let texts = parts.iter().filter_map(|part| {
+        let PartKind::Text { text, .. } = &part.kind else {
+            return None;
+        };
+        Some(text.as_str())
     });
     texts.collect::<Vec<_>>().join("\n")
 }

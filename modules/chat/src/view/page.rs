@@ -151,7 +151,7 @@ pub fn head(session: &Session, place: &Place<'_>) -> Markup {
     } else {
         &session.title
     };
-    let mut facts = vec![clean(&place.from_home(&session.directory)).into_owned()];
+    let mut facts = vec![clean(&place.below_home(&session.directory)).into_owned()];
     if let Some(model) = &session.model {
         facts.push(clean(&model.id).into_owned());
     }

@@ -15,11 +15,11 @@ impl Place<'_> {
         if let Some(rest) = below(path, self.directory) {
             return Cow::Borrowed(if rest.is_empty() { "." } else { rest });
         }
-        self.from_home(path)
+        self.below_home(path)
     }
 
     /// A path with `~` for the home folder.
-    pub fn from_home<'p>(&self, path: &'p str) -> Cow<'p, str> {
+    pub fn below_home<'p>(&self, path: &'p str) -> Cow<'p, str> {
         match below(path, self.home) {
             Some("") => Cow::Borrowed("~"),
             Some(rest) => Cow::Owned(format!("~/{rest}")),

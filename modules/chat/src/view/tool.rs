@@ -10,13 +10,10 @@ use web::icon;
 use super::{
     Place,
     diff::{self, Diff},
+    output::output_block,
 };
-use crate::text::{clean, escape_into, shortened, terminal};
+use crate::text::{clean, shortened};
 
-/// Lines of output shown before "show all".
-const OUTPUT_LINES_FIRST: usize = 12;
-/// Output drawn at most; the rest is counted.
-const OUTPUT_BYTES_MAX: usize = 64 * 1024;
 /// Characters of a command or path in a card's line.
 const TARGET_CHARS_MAX: usize = 160;
 /// Shorter calls say no duration.
@@ -150,14 +147,6 @@ pub fn doing(call: &ToolCall, place: &Place<'_>) -> String {
     };
     let target = one_line(&line.target);
     shortened(format!("{verb} {target}").trim(), 80).into_owned()
-}
-
-/// What a running command has printed so far.
-pub fn running_output(call: &ToolCall) -> Option<&str> {
-    match &call.state {
-        ToolState::Running { metadata, .. } if call.tool == "bash" => Some(field(metadata, "output")),
-        _ => None,
-    }
 }
 
 /// The card of one call.
@@ -353,56 +342,6 @@ fn inner_result(output: &str) -> &str {
     output[start..end].trim()
 }
 
-/// Output in full up to a dozen lines, then behind "show all".
-fn output_block(output: &str) -> Markup {
-    let text = terminal(output);
-    let text = text.trim_end();
-    let shown = shown_bytes(text);
-    let lines = shown.lines().count();
-    let first = shown
-        .match_indices('\n')
-        .nth(OUTPUT_LINES_FIRST - 1)
-        .map(|(at, _)| at);
-    html! {
-        @if !text.is_empty() {
-            @match first {
-                Some(at) if lines > OUTPUT_LINES_FIRST => {
-                    pre.output tabindex="0" { (shown[..at]) }
-                    details.more {
-                        summary { "Show all (" (text.lines().count()) " lines)" }
-                        pre.output tabindex="0" { (shown[at + 1..]) }
-                        @if shown.len() < text.len() {
-                            p.help { (text.len() - shown.len()) " more bytes are not shown here." }
-                        }
-                    }
-                }
-                _ => { pre.output tabindex="0" { (shown) } }
-            }
-        }
-    }
-}
-
-fn shown_bytes(text: &str) -> &str {
-    let mut end = text.len().min(OUTPUT_BYTES_MAX);
-    while !text.is_char_boundary(end) {
-        end -= 1;
-    }
-    &text[..end]
-}
-
 fn one_line(text: &str) -> String {
     clean(text).split_whitespace().collect::<Vec<_>>().join(" ")
-}
-
-/// The card with what its command has printed so far.
-pub fn with_output(card: &str, id: &str, output: &str) -> String {
-    let mark = format!("id=\"{id}-o\">");
-    let Some(at) = card.find(&mark) else {
-        return card.to_owned();
-    };
-    let (before, after) = card.split_at(at + mark.len());
-    let mut html = before.to_owned();
-    escape_into(&mut html, output);
-    html.push_str(after);
-    html
 }
