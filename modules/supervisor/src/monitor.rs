@@ -16,6 +16,9 @@ use std::{io, process::ExitCode, time::Duration};
 /// process, because the number must be that of its parent.
 pub const MONITOR_VARIABLE: &str = "NEXUS_MONITOR";
 
+/// For tests that kill the agent more often than anybody else would bear.
+pub const RESTARTS_VARIABLE: &str = "NEXUS_AGENT_RESTARTS";
+
 /// How often an agent that dies is started again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Restarts {
@@ -23,6 +26,8 @@ pub struct Restarts {
     pub max: u32,
     /// How far back restarts count.
     pub window: Duration,
+    /// The first restart follows at once, the second after this, then after twice as long each time.
+    pub delay: Duration,
 }
 
 impl Default for Restarts {
@@ -30,7 +35,22 @@ impl Default for Restarts {
         Self {
             max: 3,
             window: Duration::from_secs(600),
+            delay: Duration::from_secs(1),
         }
+    }
+}
+
+impl Restarts {
+    /// As usual, unless [`RESTARTS_VARIABLE`] holds a number: then that many, none of them delayed.
+    pub fn from_environment() -> Self {
+        let wanted = std::env::var(RESTARTS_VARIABLE)
+            .ok()
+            .and_then(|max| max.parse().ok());
+        wanted.map_or_else(Self::default, |max| Self {
+            max,
+            delay: Duration::ZERO,
+            ..Self::default()
+        })
     }
 }
 

@@ -38,6 +38,11 @@ impl Options {
         self.arguments(&["run", "--background"])
     }
 
+    /// With one more variable in the environment of everything that is started.
+    pub fn env(&mut self, name: &str, value: &str) {
+        self.home.env(name, value);
+    }
+
     /// With these arguments instead of `run --headless --demo`.
     pub fn arguments(mut self, arguments: &[&str]) -> Self {
         self.arguments = arguments.iter().map(ToString::to_string).collect();
@@ -276,6 +281,27 @@ impl Agent {
     pub fn ended(&mut self) -> ExitStatus {
         let child = &mut self.child;
         until("the agent to end", QUIT_WAIT, || child.try_wait().unwrap())
+    }
+
+    /// Waits until it has logged something.
+    #[track_caller]
+    pub fn wait_for_line(&self, text: &str) {
+        until("the agent to say something", PATIENCE, || {
+            let logged = self.nexus(&["logs", "--source", "agent"]);
+            String::from_utf8_lossy(&logged.stdout)
+                .contains(text)
+                .then_some(())
+        });
+    }
+
+    /// Kills processes of it without a word, and hands the home back with whatever still runs there.
+    #[track_caller]
+    pub fn killed_with(mut self, victims: impl FnOnce(&Self) -> Vec<Pid>) -> Home {
+        for victim in victims(&self) {
+            Processes::signal(victim, "KILL");
+        }
+        self.ended();
+        self.home.take().expect("the home leaves with the agent only")
     }
 
     /// Quits now, fails when anything is left, and hands the home back for the next start.

@@ -9,9 +9,6 @@ use os::Reaped;
 
 use super::Restarts;
 
-/// The first restart follows at once, the second after so long, then twice as long each time.
-const FIRST_DELAY: Duration = Duration::from_secs(1);
-
 /// The doubling ends here.
 const DELAY_MAX: Duration = Duration::from_secs(60);
 
@@ -62,7 +59,8 @@ impl Lives {
         self.restarted.push_back(now);
         Next::Again(match recent {
             0 => Duration::ZERO,
-            again => FIRST_DELAY
+            again => restarts
+                .delay
                 .saturating_mul(1 << (again - 1).min(31))
                 .min(DELAY_MAX),
         })
