@@ -178,7 +178,7 @@ impl Opencode {
             }
             "stop" => {
                 self.handle.stop(StopKind::User).await.map_err(ended)?;
-                Ok(Reply::Text("opencode is stopped.".to_owned()))
+                Ok(Reply::Text("Stopped.".to_owned()))
             }
             "status" => Ok(Reply::Text(self.sentence())),
             _ => Err(ActError::unknown_verb(&verb)),
@@ -191,8 +191,8 @@ impl Opencode {
             Phase::Healthy { .. } | Phase::Unresponsive { .. } => {
                 let run = self.handle.run().borrow().clone();
                 Ok(Reply::Text(run.map_or_else(
-                    || "opencode is running.".to_owned(),
-                    |run| format!("opencode {} is running on {}.", run.version, run.upstream.address),
+                    || "Running.".to_owned(),
+                    |run| format!("Running: opencode {} on {}.", run.version, run.upstream.address),
                 )))
             }
             Phase::NeedsAction { cause, .. } => Err(ActError::NeedsUser(shown::sentence(cause))),
