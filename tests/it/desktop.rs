@@ -567,3 +567,89 @@ fn secrets_are_kept_in_the_keyring() {
         .unwrap();
     assert_eq!(String::from_utf8_lossy(&found.stdout), "");
 }
+
+#[test]
+fn a_locked_keyring_is_said_within_three_seconds() {
+    let desktop = Desktop::complete();
+    let mut agent = Resident::start(&desktop, &["--background"]);
+    let mut set = desktop.home().nexus_command();
+    set.args(["secret", "set", "tunnel-token", "--stdin"]);
+    let mut set = set.stdin(Stdio::piped()).spawn().unwrap();
+    std::io::Write::write_all(&mut set.stdin.take().unwrap(), b"canary-8152\n").unwrap();
+    assert!(set.wait().unwrap().success());
+
+    desktop.ask(
+        "gdbus",
+        &[
+            "call",
+            "--session",
+            "--dest",
+            "org.freedesktop.secrets",
+            "--object-path",
+            "/org/freedesktop/secrets",
+            "--method",
+            "org.freedesktop.Secret.Service.Lock",
+            "['/org/freedesktop/secrets/collection/login']",
+        ],
+    );
+    let began = Instant::now();
+    let mut list = desktop.home().nexus_command();
+    let output = list.args(["secret", "list"]).output().unwrap();
+    let took = began.elapsed();
+    agent.ask(&["quit"]);
+    agent.ended();
+
+    assert_eq!(output.status.code(), Some(4), "{output:?}");
+    assert!(
+        String::from_utf8_lossy(&output.stderr).contains("locked"),
+        "{output:?}"
+    );
+    assert!(took < Duration::from_millis(3_500), "{took:?}");
+    let found = std::process::Command::new("grep")
+        .args(["-r", "-l", "canary-8152"])
+        .arg(desktop.home().nexus())
+        .output()
+        .unwrap();
+    assert_eq!(String::from_utf8_lossy(&found.stdout), "");
+}
+
+#[test]
+fn a_notice_opens_its_page_for_its_owner_alone() {
+    let desktop = Desktop::complete();
+    let mut agent = Resident::start(&desktop, &["--background"]);
+    let shown = || desktop.ask("dunstctl", &["count", "displayed"]);
+    agent.ask(&["password", "generate"]);
+    until("the notice to be shown", PATIENCE, || {
+        (shown() == "1").then_some(())
+    });
+    agent.ask(&["password", "generate"]);
+    let log = || fs::read_to_string(desktop.home().nexus().join("logs/agent.jsonl")).unwrap();
+    until("the second password to be told", PATIENCE, || {
+        (log().matches("The password was changed").count() == 2).then_some(())
+    });
+
+    for number in 1..4 {
+        desktop.bus(&[
+            "emit",
+            "/org/freedesktop/Notifications",
+            "org.freedesktop.Notifications",
+            "ActionInvoked",
+            "us",
+            &number.to_string(),
+            "default",
+        ]);
+    }
+    until("the forgery to be noticed", PATIENCE, || {
+        (log().matches("pretended that a notice was clicked").count() == 3).then_some(())
+    });
+    let after_forgery = agent.window_processes();
+    let count = shown();
+    desktop.ask("dunstctl", &["action", "0"]);
+    agent.wait_for_window("Nexus");
+
+    assert_eq!(after_forgery, Vec::<Pid>::new());
+    assert_eq!(count, "1", "one bubble per matter");
+    agent.ask(&["quit"]);
+    agent.ended();
+    agent.assert_gone();
+}

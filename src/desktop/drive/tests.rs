@@ -150,9 +150,9 @@ impl Stage {
     /// The next thing that is no menu.
     async fn next(&mut self) -> Asked {
         loop {
-            match self.asked.recv().await.unwrap() {
-                Asked::Menu(_) => {}
-                asked => return asked,
+            let asked = self.asked.recv().await.unwrap();
+            if !matches!(asked, Asked::Menu(_)) {
+                return asked;
             }
         }
     }
