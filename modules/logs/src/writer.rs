@@ -106,11 +106,15 @@ impl Writer {
         let keep = *self.keep.borrow();
         for (source, output) in outputs {
             let mut entries = entries.remove(source).unwrap_or_default();
-            output.say_left_out(source, &mut entries, now, today);
+            let said = entries.len() as u64;
+            let told = output.say_left_out(source, &mut entries, now, today);
             if entries.is_empty() {
                 continue;
             }
             let result = output.store(&self.folder, source, &entries, keep, now, today);
+            if result.is_err() {
+                output.left_out += said + told;
+            }
             self.tell(result);
             self.remember(entries);
         }
@@ -150,9 +154,15 @@ impl Output {
         }
     }
 
-    fn say_left_out(&mut self, source: &str, entries: &mut Vec<Entry>, now: Instant, today: SystemTime) {
+    fn say_left_out(
+        &mut self,
+        source: &str,
+        entries: &mut Vec<Entry>,
+        now: Instant,
+        today: SystemTime,
+    ) -> u64 {
         if self.left_out == 0 || self.retry_at.is_some_and(|at| now < at) || !self.allowance.take(100, now) {
-            return;
+            return 0;
         }
         let lines = std::mem::take(&mut self.left_out);
         entries.push(Entry {
@@ -163,6 +173,7 @@ impl Output {
             text: format!("{lines} lines were left out: they came faster than they could be written"),
             fields: BTreeMap::from([("lines".to_owned(), lines.to_string())]),
         });
+        lines
     }
 
     fn store(
@@ -175,7 +186,6 @@ impl Output {
         today: SystemTime,
     ) -> io::Result<()> {
         if self.retry_at.is_some_and(|at| now < at) {
-            self.left_out += entries.len() as u64;
             return Err(io::Error::other("the last attempt failed"));
         }
         let result = self.try_store(folder, source, entries, keep, today);
@@ -184,7 +194,6 @@ impl Output {
             Err(_) => {
                 self.file = None;
                 self.retry_at = Some(now + RETRY_EVERY);
-                self.left_out += entries.len() as u64;
             }
         }
         result
