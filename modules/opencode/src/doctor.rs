@@ -51,7 +51,7 @@ async fn look(
     is_running: bool,
 ) -> anyhow::Result<Vec<Finding>> {
     let port = settings.get().port;
-    let program = Serve::new(settings, folder, versions, std::env::vars_os().collect())?;
+    let program = Serve::new(settings, folder, versions, crate::environment::own())?;
     let mut findings = Vec::new();
     let (verdict, text) = match program.find().await {
         Ok(found) => (

@@ -19,6 +19,20 @@ pub(crate) use shell::capture;
 /// An environment. Names are unique.
 pub(crate) type Variables = BTreeMap<OsString, OsString>;
 
+/// The agent's own environment. Windows takes names in any case, so they are made equal there.
+pub(crate) fn own() -> Variables {
+    let name = |name: OsString| {
+        if cfg!(windows) {
+            name.to_ascii_uppercase()
+        } else {
+            name
+        }
+    };
+    std::env::vars_os()
+        .map(|(found, value)| (name(found), value))
+        .collect()
+}
+
 /// Whose environment it is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Base {

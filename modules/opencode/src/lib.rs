@@ -103,7 +103,7 @@ impl Opencode {
             settings.clone(),
             cx.dirs.cache.join("opencode"),
             cx.dirs.cache.join("opencode-versions.json"),
-            std::env::vars_os().collect(),
+            environment::own(),
         )
         .context("could not prepare for opencode")?;
         let program = Arc::new(program);

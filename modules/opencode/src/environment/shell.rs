@@ -16,6 +16,13 @@ const RESOLVING: &str = "NEXUS_RESOLVING_ENVIRONMENT";
 ///
 /// `own` is the agent's environment; its `SHELL` names the shell.
 pub(crate) async fn capture(own: Variables) -> Base {
+    if cfg!(windows) {
+        // There every program sees the user's variables, however it was started.
+        return Base {
+            variables: own,
+            shortcoming: None,
+        };
+    }
     match ask(&own).await {
         Ok(variables) => Base {
             variables,
@@ -38,6 +45,7 @@ async fn ask(own: &Variables) -> Result<Variables, String> {
     let shell = own
         .get(std::ffi::OsStr::new("SHELL"))
         .map(PathBuf::from)
+        .or_else(|| named_by_system(&std::fs::read_to_string("/etc/passwd").ok()?, os::effective_uid()))
         .filter(|shell| shell.is_absolute())
         .ok_or("no login shell is known (SHELL is not set)")?;
     let mark = format!("nexus-{:032x}", rand::random::<u128>());
@@ -67,6 +75,19 @@ async fn ask(own: &Variables) -> Result<Variables, String> {
         ));
     }
     Ok(found)
+}
+
+/// The shell of a user in the system's list, for agents started without `SHELL`: passwd(5).
+fn named_by_system(passwd: &str, uid: u32) -> Option<PathBuf> {
+    let uid = uid.to_string();
+    passwd.lines().find_map(|line| {
+        let fields: Vec<&str> = line.split(':').collect();
+        let is_user = fields.get(2) == Some(&uid.as_str());
+        fields
+            .get(6)
+            .filter(|shell| is_user && !shell.is_empty())
+            .map(PathBuf::from)
+    })
 }
 
 /// What stands between the first two marks: shell files may print before and after.
@@ -130,6 +151,18 @@ mod tests {
         assert_eq!(found, expected);
         assert_eq!(between(b"no mark at all", b"MARK"), None);
         assert_eq!(between(b"MARK only one", b"MARK"), None);
+    }
+
+    #[test]
+    fn the_system_knows_each_users_shell() {
+        let passwd = "root:x:0:0:root:/root:/bin/bash\nbroken\nu:x:1000:1000:U,,,:/home/u:/usr/bin/fish\nn:x:2:2::/:\n";
+
+        assert_eq!(named_by_system(passwd, 1000), Some("/usr/bin/fish".into()));
+        assert_eq!(named_by_system(passwd, 0), Some("/bin/bash".into()));
+        assert_eq!(
+            (named_by_system(passwd, 2), named_by_system(passwd, 7)),
+            (None, None)
+        );
     }
 
     #[test]

@@ -97,7 +97,7 @@ fn windows_places(variables: &Variables, home: Option<&Path>) -> Vec<PathBuf> {
     files.extend(folder("LOCALAPPDATA").map(|local| local.join(r"pnpm\opencode.exe")));
     files.extend(home.map(|home| home.join(r"scoop\apps\opencode\current\opencode.exe")));
     files.extend(home.map(|home| home.join(r"scoop\shims\opencode.exe")));
-    files.extend(folder("ProgramData").map(|data| data.join(r"chocolatey\bin\opencode.exe")));
+    files.extend(folder("PROGRAMDATA").map(|data| data.join(r"chocolatey\bin\opencode.exe")));
     files
 }
 
