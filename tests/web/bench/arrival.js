@@ -39,8 +39,7 @@ export async function arrival() {
       let last = -1;
       const look = () => {
         const text = document.querySelector("main")?.textContent ?? "";
-        const at = text.lastIndexOf("word");
-        const number = at < 0 ? -1 : Number.parseInt(text.slice(at + 4), 10);
+        const number = Math.max(-1, ...[...text.matchAll(/word(\d+)/g)].map((found) => Number(found[1])));
         if (number > last) {
           last = number;
           seen.push([number, performance.timeOrigin + performance.now()]);
@@ -51,7 +50,7 @@ export async function arrival() {
     await say(id, `[[rate:${rate}]][[tokens:${words}]]`);
     const shown = await until("the whole answer on the page", async () => {
       const seen = await page.evaluate(() => /** @type {any} */ (globalThis).seen);
-      return seen.at(-1)?.[0] === words - 1 ? /** @type {[number, number][]} */ (seen) : undefined;
+      return seen.at(-1)?.[0] >= words - 1 ? /** @type {[number, number][]} */ (seen) : undefined;
     });
     source.close();
 
