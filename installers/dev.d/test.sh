@@ -116,8 +116,10 @@ dev_pictures() {
   as_tester "$tree/tests/web" "$story_limit_s" \
     env NEXUS_TEST_PICTURES="$tester_home/pictures" node --test --test-concurrency=1 "$tree/tests/web/pictures.test.js" \
     || die 1 'The stories that take the pictures failed.'
-  mkdir -p "$root/tests/web/pictures"
-  cp "$tester_home"/pictures/*.png "$root/tests/web/pictures/"
+  local name
+  for name in "$root"/tests/web/pictures/*.png; do
+    convert "$tester_home/pictures/${name##*/}" -strip -colors 200 "PNG8:$name"
+  done
 }
 
 # Builds every program and every test once, and lists the tests: name, folder of the package, executable.
