@@ -13,7 +13,7 @@ use std::{
         Arc, Mutex,
         atomic::{AtomicU32, Ordering},
     },
-    time::SystemTime,
+    time::{Duration, SystemTime},
 };
 
 use futures_util::future::BoxFuture;
@@ -40,6 +40,10 @@ use crate::{
 
 /// Requests waiting to be taken; more callers wait for room.
 const CALLS_WAITING_MAX: usize = 16;
+
+/// How often a healthy child's tree is looked at. It costs a file or two per thread and process of the tree, and only
+/// descendants that cleared their environment *and* lost their parent depend on it.
+const LOOK_AROUND_EVERY: Duration = Duration::from_secs(60);
 
 /// What a supervisor needs besides the program.
 pub struct Setup {
@@ -106,6 +110,7 @@ impl<P: Program> Supervisor<P> {
             graces: HashMap::new(),
             endings_begun: 0,
             ended_zombies: HashSet::new(),
+            looked_around: Instant::now(),
             taken: Vec::new(),
         }
         .serve(stop)
@@ -141,6 +146,7 @@ struct Drive<'s, P: Program> {
     graces: HashMap<u64, watch::Sender<Grace>>,
     endings_begun: u64,
     ended_zombies: HashSet<u32>,
+    looked_around: Instant,
     /// Callers told as soon as their request is in force.
     taken: Vec<oneshot::Sender<()>>,
 }
@@ -160,6 +166,8 @@ enum Woken<R> {
 impl<P: Program> Drive<'_, P> {
     async fn serve(mut self, stop: CancellationToken) {
         let mut is_stopping = false;
+        // An earlier life may have ended between two states.
+        self.publish();
         loop {
             if is_stopping && *self.machine.phase() == Phase::Stopped && self.endings.is_empty() {
                 break;
@@ -264,7 +272,7 @@ impl<P: Program> Drive<'_, P> {
                 let child = self.child.as_ref()?;
                 let is_starting = matches!(self.machine.phase(), Phase::Starting { .. });
                 self.asking = Some(asking::probe(program, child.run.clone(), limit));
-                if !is_starting {
+                if !is_starting && self.looked_around.elapsed() >= LOOK_AROUND_EVERY {
                     self.look_around();
                 }
                 None
@@ -362,6 +370,7 @@ impl<P: Program> Drive<'_, P> {
     /// Now and then, while all is well: remembers the tree and takes note of adopted processes that ended.
     fn look_around(&mut self) {
         let Some(child) = &self.child else { return };
+        self.looked_around = Instant::now();
         child.tree.glance_blocking();
         os::reap_adopted(&[child.pid()], &mut self.ended_zombies);
     }

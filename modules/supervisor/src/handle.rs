@@ -31,7 +31,7 @@ pub enum Request {
     Restart,
 }
 
-/// The supervisor is gone, so nothing can be asked of the child any more.
+/// The supervisor is gone or on its way out, so nothing can be asked of the child any more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the supervisor of this process has ended")]
 pub struct Ended;
@@ -71,7 +71,7 @@ impl<R> Handle<R> {
     /// Has the child running and waits until that worked or failed once. Dropping the future cancels nothing.
     ///
     /// # Errors
-    /// [`Ended`] when the supervisor does not run.
+    /// [`Ended`] when the supervisor has ended or is ending. Before it runs, the call waits for it.
     pub async fn start(&self) -> Result<Phase, Ended> {
         self.ask(Request::Start).await
     }
@@ -79,7 +79,7 @@ impl<R> Handle<R> {
     /// Ends the child with its whole tree, and waits for that.
     ///
     /// # Errors
-    /// [`Ended`] when the supervisor does not run.
+    /// [`Ended`] when the supervisor has ended or is ending. Before it runs, the call waits for it.
     pub async fn stop(&self, kind: StopKind) -> Result<Phase, Ended> {
         self.ask(Request::Stop(kind)).await
     }
@@ -87,7 +87,7 @@ impl<R> Handle<R> {
     /// Ends the child if it runs, and starts it; waits as [`Handle::start`] does.
     ///
     /// # Errors
-    /// [`Ended`] when the supervisor does not run.
+    /// [`Ended`] when the supervisor has ended or is ending. Before it runs, the call waits for it.
     pub async fn restart(&self) -> Result<Phase, Ended> {
         self.ask(Request::Restart).await
     }
@@ -95,7 +95,7 @@ impl<R> Handle<R> {
     /// Hands over a request without waiting for what comes of it.
     ///
     /// # Errors
-    /// [`Ended`] when the supervisor does not run.
+    /// [`Ended`] when the supervisor has ended or is ending. Before it runs, the call waits for it.
     pub async fn request(&self, request: Request) -> Result<(), Ended> {
         let (taken, was_taken) = oneshot::channel();
         self.calls.send((request, taken)).await.map_err(|_closed| Ended)?;

@@ -97,3 +97,36 @@ fn reaped(pid: Pid, status: WaitStatus) -> Reaped {
         signal: status.terminating_signal(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{collections::HashSet, process::Command, time::Instant};
+
+    use super::*;
+    use crate::linux::table::children_of;
+
+    #[test]
+    fn an_orphan_that_was_handed_to_us_does_not_stay_as_a_zombie() {
+        crate::adopt_orphans().unwrap();
+        // One child that nobody has waited for yet, in our session: it belongs to somebody here.
+        let mut own = Command::new("true").spawn().unwrap();
+        let shell = Command::new("sh")
+            .args(["-c", "setsid sleep 0.01 >/dev/null & echo $!"])
+            .output()
+            .unwrap();
+        let orphan: u32 = String::from_utf8(shell.stdout).unwrap().trim().parse().unwrap();
+        let begun = Instant::now();
+        let mut seen = HashSet::new();
+
+        while children_of(std::process::id()).contains(&orphan) {
+            assert!(
+                begun.elapsed() < Duration::from_secs(10),
+                "{orphan} is still there"
+            );
+            reap_adopted(&[], &mut seen);
+            std::thread::yield_now();
+        }
+
+        assert!(own.wait().unwrap().success(), "our own child was left to us");
+    }
+}
