@@ -428,3 +428,53 @@ test("hostile words stay words and nothing is fetched from elsewhere", async () 
   assert.deepEqual(elsewhere, []);
   assert.deepEqual(errors, []);
 });
+
+test("a long conversation opens with its newest part, and shows earlier ones when asked", async () => {
+  const { page } = await owner();
+  const path = await begin(page, "One [[text:ok]]");
+  await finished(page);
+  const id = path.split("/").at(-1);
+  await page.evaluate(async (session) => {
+    for (let number = 0; number < 90; number += 1) {
+      // Stored without an answer: the quickest way to a long conversation.
+      const answer = await fetch(`/api/opencode/session/${session}/message`, {
+        method: "POST",
+        headers: { "content-type": "application/json" },
+        body: JSON.stringify({ noReply: true, parts: [{ type: "text", text: `note number ${number}` }] }),
+      });
+      if (!answer.ok) throw new Error(`status ${answer.status}`);
+    }
+  }, id);
+  await page.getByText("note number 89", { exact: true }).waitFor();
+
+  // Another agent's page: everything is fetched again.
+  await agent.nexus("server", "restart");
+  await agent.healthy();
+  await page.goto(path);
+  await page.getByText("note number 89", { exact: true }).waitFor();
+  await until("a page of messages", async () => (await page.locator(".prompt").count()) < 92);
+  await page.getByRole("button", { name: "Show earlier messages" }).click();
+  await page.getByText("note number 0", { exact: true }).waitFor();
+  assert.equal(await page.locator(".prompt").count(), 91);
+  const order = await page.locator(".prompt-text").allInnerTexts();
+  assert.deepEqual(order.slice(1, 4), ["note number 0", "note number 1", "note number 2"]);
+  assert.equal(await page.getByRole("button", { name: "Show earlier messages" }).count(), 0);
+});
+
+test("without script a message is sent and answered by plain forms", async () => {
+  const context = await browser.newContext({ baseURL: agent.base, javaScriptEnabled: false });
+  const page = await context.newPage();
+  await enter(page, agent, "chat");
+  await page.locator("#words").fill('Plain [[tool:bash {"command":"echo plain","description":"Plain"}]] [[text:spoken]]');
+  await page.getByRole("button", { name: "Send" }).click();
+  await page.waitForURL(/\/chat\/ses_/);
+  await until("the request", async () => {
+    await page.reload();
+    return (await page.locator(".ask").count()) === 1;
+  });
+  await page.getByRole("button", { name: "Allow once" }).click();
+  await until("the answer", async () => {
+    await page.reload();
+    return (await page.locator(".prose", { hasText: "spoken" }).count()) === 1;
+  });
+});

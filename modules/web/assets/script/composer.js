@@ -166,7 +166,7 @@ if (composer && words) {
     else if (event.key === "ArrowDown" && recalls) back--;
     else return;
     event.preventDefault();
-    words.value = back < 0 ? "" : list[list.length - 1 - back];
+    words.value = (back < 0 ? "" : list[list.length - 1 - back]) ?? "";
     fit();
   });
 
@@ -237,7 +237,7 @@ if (composer && words) {
     const found = token();
     if (!found || (found[1] && !found[2])) return close();
     completeTimer = window.setTimeout(async () => {
-      const query = new URLSearchParams({ kind: found[1] ?? found[3], q: found[2] ?? found[4] ?? "" });
+      const query = new URLSearchParams({ kind: found[1] ?? found[3] ?? "", q: found[2] ?? found[4] ?? "" });
       try {
         const answer = await fetch(`/chat/${key}/find?${query}`);
         /** @type {{ name: string, about: string }[]} */
