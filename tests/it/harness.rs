@@ -11,7 +11,7 @@ mod wait;
 pub use agent::{Agent, Options};
 pub use desktop::{Desktop, Part};
 pub use home::Home;
-pub use http::{Answer, Session, block_on};
+pub use http::{Session, block_on};
 pub use opencode::{model, opencode};
 pub use process::{Pid, Processes};
 pub use wait::{PATIENCE, until};

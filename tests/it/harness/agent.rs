@@ -11,7 +11,7 @@ use std::{
 use fakes::model::Model;
 use serde_json::Value;
 
-use super::{Desktop, Home, PATIENCE, Pid, Processes, Session, opencode, until};
+use super::{Home, PATIENCE, Pid, Processes, Session, opencode, until};
 
 /// The quit budget and what a busy machine may add.
 const QUIT_WAIT: Duration = Duration::from_secs(15);
@@ -19,7 +19,6 @@ const QUIT_WAIT: Duration = Duration::from_secs(15);
 /// How an agent is to be started.
 pub struct Options {
     home: Home,
-    arguments: Vec<String>,
     settings: String,
     opencode: String,
     model: Option<String>,
@@ -32,21 +31,9 @@ impl Options {
         self
     }
 
-    /// In this desktop session, with tray and windows.
-    pub fn desktop(mut self, desktop: &Desktop) -> Self {
-        self.home.env_of(desktop.home());
-        self.arguments(&["run", "--background"])
-    }
-
     /// With one more variable in the environment of everything that is started.
     pub fn env(&mut self, name: &str, value: &str) {
         self.home.env(name, value);
-    }
-
-    /// With these arguments instead of `run --headless --demo`.
-    pub fn arguments(mut self, arguments: &[&str]) -> Self {
-        self.arguments = arguments.iter().map(ToString::to_string).collect();
-        self
     }
 
     /// With more in the settings file, e.g. `"[gateway]\nport = 0\n"`. The table `[opencode]` is written already: its
@@ -110,7 +97,7 @@ impl Options {
         let mut child = self
             .home
             .nexus_command()
-            .args(&self.arguments)
+            .args(["run", "--headless", "--demo"])
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -162,7 +149,6 @@ impl Agent {
     pub fn options() -> Options {
         Options {
             home: Home::new(),
-            arguments: ["run", "--headless", "--demo"].map(String::from).to_vec(),
             settings: String::new(),
             opencode: String::new(),
             model: None,

@@ -204,12 +204,6 @@ impl Desktop {
             .collect()
     }
 
-    /// A picture of the whole screen.
-    #[track_caller]
-    pub fn screenshot(&self, path: &std::path::Path) {
-        self.ask("import", &["-window", "root", &path.to_string_lossy()]);
-    }
-
     /// A program in the session's environment, for stories that need more than [`ask`](Self::ask).
     pub fn command(&self, program: &str) -> Command {
         self.home().command(program)

@@ -65,11 +65,6 @@ impl Home {
         self.also.push((name.into(), value.into()));
     }
 
-    /// Takes over what was added to another home, e.g. the way to a desktop session.
-    pub fn env_of(&mut self, other: &Home) {
-        self.also.extend(other.also.iter().cloned());
-    }
-
     /// The complete environment of a process of this home. Nothing of the caller's crosses but the system's PATH.
     pub fn environment(&self) -> Vec<(OsString, OsString)> {
         let user = self.user();

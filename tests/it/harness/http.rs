@@ -97,11 +97,6 @@ impl Session {
         self.cookie = Some(pair.to_owned());
     }
 
-    /// `http://127.0.0.1:PORT`.
-    pub fn base(&self) -> &str {
-        &self.base
-    }
-
     /// The cookie as it is sent, e.g. `"nexus=…"`.
     pub fn cookie(&self) -> Option<&str> {
         self.cookie.as_deref()
