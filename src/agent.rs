@@ -19,7 +19,7 @@ use crate::{
     cli::settings,
     control::{Instance, server::Server},
     desk::FrontDesk,
-    desktop::{self, Desktop, Driver, Sources},
+    desktop::{self, Desktop, Driver, Sources, Spot},
     greeting,
     host::Host,
     modules::{self, Built},
@@ -58,13 +58,14 @@ pub fn run(dirs: Dirs, start: Start, instance: Instance) -> anyhow::Result<ExitC
         .enable_all()
         .build()
         .context("could not start the runtime")?;
-    let ended = runtime.block_on(live(dirs, start));
+    let wants_tray = !start.is_headless;
+    let ended = desktop::beside_the_tray(wants_tray, |spot| runtime.block_on(live(dirs, start, spot)));
     runtime.shutdown_timeout(LINGER);
     drop(instance);
     ended.map(|()| ExitCode::SUCCESS)
 }
 
-async fn live(dirs: Dirs, start: Start) -> anyhow::Result<()> {
+async fn live(dirs: Dirs, start: Start, spot: Spot) -> anyhow::Result<()> {
     let began = SystemTime::now();
     let dirs = Arc::new(dirs);
     let settings = Arc::new(SettingsFile::open(&dirs.config.join("settings.toml"), began));
@@ -73,7 +74,7 @@ async fn live(dirs: Dirs, start: Start) -> anyhow::Result<()> {
     tracing::subscriber::set_global_default(tracing_subscriber::registry().with(layer))
         .context("could not begin the log")?;
     tracing::info!(version = env!("CARGO_PKG_VERSION"), "the agent starts");
-    let lived = live_logged(dirs, settings, capture.clone(), start, began).await;
+    let lived = live_logged(dirs, settings, capture.clone(), (start, spot), began).await;
     if let Err(error) = &lived {
         tracing::error!("the agent ends: {error:#}");
     } else {
@@ -87,7 +88,7 @@ async fn live_logged(
     dirs: Arc<Dirs>,
     settings: Arc<SettingsFile>,
     capture: logs::Capture,
-    start: Start,
+    (start, spot): (Start, Spot),
     began: SystemTime,
 ) -> anyhow::Result<()> {
     // The socket first: whoever started this process is waiting for it, and requests queue until they are answered.
@@ -108,7 +109,7 @@ async fn live_logged(
     let built = modules::build(&cx, &store, capture)?;
     tell_damage(&cx, quarantined);
     let stop = CancellationToken::new();
-    let (desktop, shown) = show(&cx, &built, store, told, start, &stop)?;
+    let (desktop, shown) = show(&cx, &built, store, told, (start, spot), &stop)?;
     let desk = Arc::new(FrontDesk {
         cx: cx.clone(),
         modules: built.modules.clone(),
@@ -141,7 +142,7 @@ fn show(
     built: &Built,
     store: Store,
     told: mpsc::Receiver<Notice>,
-    start: Start,
+    (start, spot): (Start, Spot),
     stop: &CancellationToken,
 ) -> anyhow::Result<Shown> {
     if start.is_headless {
@@ -151,6 +152,7 @@ fn show(
     }
     let (choices, chosen) = mpsc::channel::<Action>(CHOICES_MAX);
     let (session, life) = desktop::Session::new(desktop::Needs {
+        spot,
         run: cx.dirs.run.clone(),
         window_data: cx.dirs.cache.join("window"),
         entrance: Arc::new(built.door.clone()),

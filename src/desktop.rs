@@ -19,6 +19,7 @@ use crate::{control::Failure, menu::Menu};
 
 pub use drive::{Driver, Sources};
 pub use session::{Life, Needs, Session};
+pub(crate) use tray::{Spot, beside_the_tray};
 
 /// What can be shown to the person in front of the machine.
 pub trait Desktop: Send + Sync + 'static {

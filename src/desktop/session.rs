@@ -11,7 +11,7 @@ use super::{
     Desktop, browser,
     notices::Bubbles,
     places::Places,
-    tray::Tray,
+    tray::{Spot, Tray},
     tray_host,
     windows::{self, WindowHost, Windows},
 };
@@ -49,6 +49,8 @@ pub struct Life {
 
 /// What the session needs of the agent.
 pub struct Needs {
+    /// Where the tray is drawn.
+    pub(crate) spot: Spot,
     /// Private folder for files with a ticket.
     pub run: PathBuf,
     /// Where windows keep cookies and caches.
@@ -81,7 +83,7 @@ impl Session {
             links,
         };
         let session = Arc::new(Self {
-            tray: Tray::start(needs.choices.clone()),
+            tray: Tray::start(needs.spot, needs.choices.clone()),
             windows,
             bubbles: Bubbles::new(),
             entrance: needs.entrance,
