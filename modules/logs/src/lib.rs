@@ -17,6 +17,7 @@ mod follow;
 mod page;
 mod query;
 mod queue;
+mod redact;
 mod settings;
 mod writer;
 
@@ -30,10 +31,11 @@ use kit::{
 use tokio::sync::watch;
 
 pub use capture::{AGENT, Capture, LogSink, Stream, begin};
-pub use clean::{FIELD_BYTES_MAX, clean, redacted};
+pub use clean::{FIELD_BYTES_MAX, clean};
 pub use entry::{Entry, Level};
 pub use follow::Follow;
 pub use query::{Query, QueryError, last, literal, pattern, read, since};
+pub use redact::redacted;
 pub use settings::LogSettings;
 pub use writer::BYTES_PER_S_MAX;
 

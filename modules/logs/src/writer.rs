@@ -18,9 +18,10 @@ use tokio::sync::watch;
 
 use crate::{
     Entry, Level,
-    clean::{HIDDEN, clean, is_secret_name},
+    clean::clean,
     files::{Keep, Rotating},
     queue::{Backlog, Line},
+    redact::{HIDDEN, is_secret_name},
 };
 
 /// To disk at most, per second and source; a second's worth may come at once.
