@@ -21,6 +21,7 @@ const STYLE: &[&str] = &[
     "layout",
     "chat",
     "dashboard",
+    "devices",
     "logs",
     "login",
     "setup",

@@ -64,7 +64,7 @@ pub(crate) async fn revoke(
 /// The page; `problem` belongs to the password's form.
 pub(crate) fn page(keys: &Arc<Keys>, chrome: &Chrome, problem: Option<&str>) -> Markup {
     let door = Door(Arc::clone(keys));
-    let now = keys.clock.now();
+    let (sessions, now) = (door.sessions(), keys.clock.now());
     let body = web::Body {
         title: "Devices".to_owned(),
         live: None,
@@ -73,12 +73,14 @@ pub(crate) fn page(keys: &Arc<Keys>, chrome: &Chrome, problem: Option<&str>) -> 
             h1 { "Devices" }
             section.card aria-labelledby="devices-sessions" {
                 h2 #devices-sessions { "Logged in" }
-                ul.rows {
-                    @for session in door.sessions() { li { (row(&session, &chrome.caller, now)) } }
+                ul.devices-list {
+                    @for session in &sessions { li { (row(session, &chrome.caller, now)) } }
                 }
-                form method="post" action="/devices/revoke" {
-                    input type="hidden" name="others" value="1";
-                    button.button type="submit" { "End all others" }
+                @if sessions.len() > 1 {
+                    form method="post" action="/devices/revoke" {
+                        input type="hidden" name="others" value="1";
+                        button.button type="submit" { "End all others" }
+                    }
                 }
             }
             section.card aria-labelledby="devices-password" {
@@ -98,16 +100,14 @@ fn row(session: &SessionView, caller: &Caller, now: SystemTime) -> Markup {
         Listener::Tunnel => "from outside",
     };
     html! {
-        div.row {
-            div {
-                strong { (session.device) }
-                @if is_own { " (this one)" }
-                p.help { (session.kind.as_str()) ", " (place) ", used " (ago(session.used, now)) }
-            }
-            form method="post" action="/devices/revoke" {
-                input type="hidden" name="id" value=(session.id);
-                button.button.quiet type="submit" aria-label=(format!("End {}", session.device)) { "End" }
-            }
+        div {
+            strong { (session.device) }
+            @if is_own { " (this one)" }
+            p { (session.kind.words()) ", " (place) ", used " (ago(session.used, now)) }
+        }
+        form method="post" action="/devices/revoke" {
+            input type="hidden" name="id" value=(session.id);
+            button.button type="submit" aria-label=(format!("End {}", session.device)) { "End" }
         }
     }
 }

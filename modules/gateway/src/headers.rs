@@ -12,7 +12,7 @@ manifest-src 'self'; worker-src 'self'; require-trusted-types-for 'script'; trus
 /// For answers that are no pages: should one ever be shown as one, it can do nothing at all.
 pub const FOREIGN_POLICY: &str = "default-src 'none'; frame-ancestors 'none'; sandbox";
 
-const PERMISSIONS: &str = "accelerometer=(), autoplay=(), bluetooth=(), camera=(), display-capture=(), geolocation=(), \
+const PERMISSIONS: &str = "accelerometer=(), autoplay=(), camera=(), display-capture=(), geolocation=(), \
 gyroscope=(), hid=(), magnetometer=(), microphone=(), midi=(), payment=(), serial=(), usb=(), xr-spatial-tracking=()";
 
 /// One year. Only where the way here is TLS; over plain HTTP browsers ignore it.

@@ -16,7 +16,7 @@ use crate::{
     form::Form,
     front::Visit,
     keys::Keys,
-    path,
+    password, path,
     session::{Kind, Session},
     throttle::{Locked, whole_seconds},
 };
@@ -171,6 +171,7 @@ fn page(next: &str, problem: Option<&str>) -> Markup {
         html! {
             h1 { "Log in" }
             form method="post" action="/login" {
+                (password::account())
                 (web::form::line(&web::form::Line {
                     name: "password",
                     label: "Password",

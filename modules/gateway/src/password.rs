@@ -76,13 +76,22 @@ pub(crate) async fn submit(
     }
 }
 
+/// A name for password managers, which keep none without one. There is one account and nobody types its name.
+pub(crate) fn account() -> web::Markup {
+    html! { input type="text" name="username" value="owner" autocomplete="username" readonly hidden; }
+}
+
 /// The form for it.
 pub(crate) fn form(has_password: bool, problem: Option<&str>) -> web::Markup {
     let line = |name: &'static str, label: &'static str, kind: &'static str, problem: Option<&str>| {
         web::form::line(&web::form::Line {
             name,
             label,
-            help: "",
+            help: if name == "password" {
+                "At least 15 characters. A sentence works well."
+            } else {
+                ""
+            },
             value: "",
             error: problem,
             input: web::form::Input::Password(kind),
@@ -90,6 +99,7 @@ pub(crate) fn form(has_password: bool, problem: Option<&str>) -> web::Markup {
     };
     html! {
         form method="post" action="/password" {
+            (account())
             @if has_password { (line("current", "Current password", "current-password", None)) }
             (line("password", "New password", "new-password", problem))
             (line("repeat", "The new one again", "new-password", None))

@@ -62,6 +62,16 @@ impl Kind {
         }
     }
 
+    /// The words on a page.
+    pub(crate) fn words(self) -> &'static str {
+        match self {
+            Self::Login => "logged in with the password",
+            Self::Link => "entered with a link",
+            Self::Window => "the program's own window",
+            Self::Script => "a script's token",
+        }
+    }
+
     fn parse(word: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|kind| kind.as_str() == word)
     }

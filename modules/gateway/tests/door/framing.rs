@@ -172,7 +172,7 @@ async fn half_sent_heads_are_cut_while_others_are_served() {
     while start.elapsed() < Duration::from_secs(2) {
         let asked = Instant::now();
         assert_eq!(house.ask("GET", "/chat").page_of(&cookie).status().await, 200);
-        assert!(asked.elapsed() < Duration::from_secs(1));
+        assert!(asked.elapsed() < Duration::from_secs(3));
     }
     for mut stream in slow {
         let mut rest = Vec::new();
@@ -184,7 +184,7 @@ async fn half_sent_heads_are_cut_while_others_are_served() {
 
     let took = start.elapsed();
     assert!(
-        (Duration::from_secs(8)..Duration::from_secs(13)).contains(&took),
+        (Duration::from_secs(8)..Duration::from_secs(15)).contains(&took),
         "{took:?}"
     );
 }

@@ -1,16 +1,20 @@
-use std::{
-    io,
-    sync::{Arc, Mutex},
-};
+use std::{cell::RefCell, io, sync::Once};
+
+use tracing_subscriber::{Layer, filter::dynamic_filter_fn, layer::SubscriberExt, util::SubscriberInitExt};
 
 use crate::house::{CREDENTIAL, House, PASSWORD};
 
-#[derive(Clone, Default)]
-struct Captured(Arc<Mutex<Vec<u8>>>);
+thread_local! {
+    /// What the story on this thread has logged, while it listens. The runtime of a story has this one thread.
+    static HEARD: RefCell<Option<Vec<u8>>> = const { RefCell::new(None) };
+}
 
-impl io::Write for Captured {
+/// Writes to the story that listens on this thread.
+struct Ear;
+
+impl io::Write for Ear {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
+        HEARD.with_borrow_mut(|heard| heard.iter_mut().for_each(|heard| heard.extend_from_slice(bytes)));
         Ok(bytes.len())
     }
 
@@ -19,33 +23,35 @@ impl io::Write for Captured {
     }
 }
 
-impl Captured {
-    fn text(&self) -> String {
-        String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
-    }
+/// Listens to everything at every level, of every crate, from now on.
+fn listen() {
+    static INSTALLED: Once = Once::new();
+    // One subscriber for all threads: with one per thread, what a thread without one sees first is silent for all.
+    INSTALLED.call_once(|| {
+        let listens = dynamic_filter_fn(|_, _| HEARD.with_borrow(Option::is_some));
+        let lines = tracing_subscriber::fmt::layer()
+            .with_ansi(false)
+            .with_writer(|| Ear);
+        tracing_subscriber::registry()
+            .with(lines.with_filter(listens))
+            .init();
+    });
+    HEARD.set(Some(Vec::new()));
 }
 
-/// Everything at every level, of every crate, for as long as the guard lives. The runtime of a test has one thread.
-fn capture() -> (Captured, tracing::subscriber::DefaultGuard) {
-    let captured = Captured::default();
-    let writer = captured.clone();
-    let subscriber = tracing_subscriber::fmt()
-        .with_max_level(tracing::Level::TRACE)
-        .with_ansi(false)
-        .with_writer(move || writer.clone())
-        .finish();
-    (captured, tracing::subscriber::set_default(subscriber))
+fn heard() -> String {
+    String::from_utf8(HEARD.take().unwrap()).unwrap()
 }
 
 #[tokio::test]
 async fn every_login_leaves_one_line() {
     let house = House::open().await;
-    let (captured, _guard) = capture();
+    listen();
 
     house.log_in_with("not the password at all").await;
     house.log_in_with(PASSWORD).await;
 
-    let log = captured.text();
+    let log = heard();
     let lines: Vec<_> = log
         .lines()
         .filter(|line| line.contains("event=\"login\""))
@@ -65,7 +71,7 @@ async fn every_login_leaves_one_line() {
 
 #[tokio::test]
 async fn nothing_secret_is_logged_at_any_level() {
-    let (captured, _guard) = capture();
+    listen();
     let house = House::open().await;
     let wrong = "a wrong canary password";
     house.log_in_with(wrong).await;
@@ -100,7 +106,7 @@ async fn nothing_secret_is_logged_at_any_level() {
         .await;
     house.ask("POST", "/logout").page_of(&cookie).send().await;
 
-    let log = captured.text();
+    let log = heard();
 
     assert!(log.contains("event=\"logout\""), "{log}");
     for secret in [

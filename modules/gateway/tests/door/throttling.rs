@@ -11,25 +11,33 @@ async fn five_wrong_passwords_lock_the_source_for_a_while_then_longer() {
         assert_eq!(house.log_in_with(WRONG).await.status, 401, "{attempt}");
     }
 
-    let start = std::time::Instant::now();
+    // No hash is computed: that alone takes longer. Of ten tries one is not held up by other tests.
+    let mut fastest = Duration::MAX;
+    for _ in 0..10 {
+        let start = std::time::Instant::now();
+        assert_eq!(house.log_in_with(PASSWORD).await.status, 429);
+        fastest = fastest.min(start.elapsed());
+    }
     let locked = house.log_in_with(PASSWORD).await;
 
-    // No hash is computed: that alone takes longer.
+    assert!(fastest < Duration::from_millis(30), "{fastest:?}");
     assert!(
-        start.elapsed() < Duration::from_millis(50),
-        "{:?}",
-        start.elapsed()
+        matches!(locked.header("retry-after"), Some("899" | "900")),
+        "{locked:?}"
     );
-    assert_eq!((locked.status, locked.header("retry-after")), (429, Some("900")));
     assert!(locked.body.contains("nexus open"), "{}", locked.body);
     house.turn_clock(Duration::from_secs(901));
     for _ in 0..5 {
         assert_eq!(house.log_in_with(WRONG).await.status, 401);
     }
-    assert_eq!(
-        house.log_in_with(PASSWORD).await.header("retry-after"),
-        Some("1800")
-    );
+    let left: u64 = house
+        .log_in_with(PASSWORD)
+        .await
+        .header("retry-after")
+        .unwrap()
+        .parse()
+        .unwrap();
+    assert!((1740..=1800).contains(&left), "{left}");
     house.turn_clock(Duration::from_secs(1801));
     assert_eq!(house.log_in_with(PASSWORD).await.status, 303);
 }
