@@ -103,3 +103,61 @@ async fn look(
     });
     Ok(findings)
 }
+
+#[cfg(test)]
+#[cfg(unix)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    async fn verdicts(settings: OpencodeSettings, is_running: bool) -> Vec<(&'static str, Verdict)> {
+        let folder = tempfile::tempdir().unwrap();
+        let versions = folder.path().join("versions");
+        let found = look(
+            Setting::fixed(settings),
+            folder.path().to_owned(),
+            versions,
+            is_running,
+        )
+        .await;
+        let found = found
+            .unwrap()
+            .into_iter()
+            .filter(|finding| finding.topic != "environment");
+        found.map(|finding| (finding.topic, finding.verdict)).collect()
+    }
+
+    #[tokio::test]
+    async fn a_missing_program_and_a_taken_port_need_the_user() {
+        let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let settings = OpencodeSettings {
+            path: "/nonexistent/opencode".to_owned(),
+            port: taken.local_addr().unwrap().port(),
+            ..OpencodeSettings::default()
+        };
+
+        let found = verdicts(settings.clone(), false).await;
+        assert_eq!(
+            found,
+            [("opencode", Verdict::NeedsUser), ("port", Verdict::NeedsUser)]
+        );
+        // A server of ours holds its own port.
+        assert_eq!(verdicts(settings, true).await[1], ("port", Verdict::Good));
+    }
+
+    #[tokio::test]
+    async fn a_usable_program_is_good() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("opencode");
+        std::fs::write(&path, "#!/bin/sh\necho 1.18.33\n").unwrap();
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
+        let settings = OpencodeSettings {
+            path: path.to_str().unwrap().to_owned(),
+            ..OpencodeSettings::default()
+        };
+
+        let found = verdicts(settings, false).await;
+        assert_eq!(found, [("opencode", Verdict::Good), ("port", Verdict::Good)]);
+    }
+}
