@@ -21,10 +21,8 @@ async fn five_wrong_passwords_lock_the_source_for_a_while_then_longer() {
     let locked = house.log_in_with(PASSWORD).await;
 
     assert!(fastest < Duration::from_millis(30), "{fastest:?}");
-    assert!(
-        matches!(locked.header("retry-after"), Some("899" | "900")),
-        "{locked:?}"
-    );
+    let left: u64 = locked.header("retry-after").unwrap().parse().unwrap();
+    assert!((840..=900).contains(&left), "{left}");
     assert!(locked.body.contains("nexus open"), "{}", locked.body);
     house.turn_clock(Duration::from_secs(901));
     for _ in 0..5 {
