@@ -46,7 +46,7 @@ pub fn build(cx: &Context, store: &Store, capture: Capture) -> anyhow::Result<Bu
     sections(&cx.settings);
     let late_door = LateDoor::default();
     let opencode = Opencode::new(cx, Arc::new(Output(capture.sink())))?;
-    let chat = Chat::new(cx, store.clone(), opencode.api())?;
+    let chat = Chat::new(cx, store.clone(), opencode.api(), os::release_memory)?;
     let dashboard = Dashboard::new(cx, dashboard_parts(capture.clone()));
     let logs = Logs::new(cx, capture);
     let onboarding = Onboarding::new(cx, Arc::new(late_door.clone()), find_opencode(&opencode));

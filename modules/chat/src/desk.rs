@@ -39,6 +39,7 @@ pub struct Desk {
     pub highlighter: Arc<Highlighter>,
     pub home: Arc<str>,
     notices: NoticeSender,
+    release_memory: fn(),
     live: Mutex<Live>,
     /// Counts changes of the shelf.
     shelf_changed: watch::Sender<u64>,
@@ -100,6 +101,8 @@ pub struct Parts {
     pub notes: Notes,
     pub settings: Setting<ChatSettings>,
     pub notices: NoticeSender,
+    /// Gives memory that is free back to the system.
+    pub release_memory: fn(),
 }
 
 impl Desk {
@@ -118,6 +121,7 @@ impl Desk {
             highlighter: Arc::default(),
             home: home.into(),
             notices: parts.notices,
+            release_memory: parts.release_memory,
             live: Mutex::default(),
             shelf_changed: watch::Sender::new(0),
             status: watch::Sender::new(Status::new(State::Starting, SystemTime::now())),

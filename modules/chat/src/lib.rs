@@ -46,16 +46,18 @@ pub struct Chat {
 }
 
 impl Chat {
-    /// Wires the chat and makes its tables.
+    /// Wires the chat and makes its tables. `release_memory` gives memory that is free back to the system; it is called
+    /// after a chat, when the grammars for highlighting and what pages showed have been dropped.
     ///
     /// # Errors
     /// When the database refuses.
-    pub fn new(cx: &Context, store: Store, api: Api) -> anyhow::Result<Arc<Self>> {
+    pub fn new(cx: &Context, store: Store, api: Api, release_memory: fn()) -> anyhow::Result<Arc<Self>> {
         let parts = desk::Parts {
             api,
             notes: notes::Notes::open(store).context("the chat's tables could not be made")?,
             settings: cx.settings.section::<ChatSettings>(),
             notices: cx.notices.clone(),
+            release_memory,
         };
         Ok(Arc::new(Self {
             desk: Arc::new(Desk::new(parts)),

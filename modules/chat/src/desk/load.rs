@@ -217,15 +217,18 @@ impl Desk {
     /// Gives back what nobody has looked at for a while.
     pub(super) fn drop_unseen(&self, now: Instant) {
         let mut live = self.lock();
+        let count = live.slots.len();
         live.slots.retain(|_, slot| {
             let is_used = |transcript: &Arc<Transcript>| {
                 transcript.viewers() > 0 || now.saturating_duration_since(transcript.used_at()) < UNSEEN_MAX
             };
             slot.recorded.is_some() || slot.transcript.as_ref().is_some_and(is_used)
         });
+        let is_lighter = live.slots.len() < count;
         drop(live);
-        if self.highlighter.rest(now) {
-            tracing::debug!("the grammars for highlighting were given back");
+        if self.highlighter.rest(now) || is_lighter {
+            // Freed pieces lie scattered; without this the process would keep them all.
+            (self.release_memory)();
         }
     }
 }
