@@ -126,7 +126,7 @@ CC
 # Makes empty archives.
 for argument; do
   case $argument in
-    /OUT:*.lib | -OUT:*.lib | -out:*.lib) printf '!<arch>\n' >"${argument#*:}" ;;
+    [-/]OUT:* | [-/]out:*) printf '!<arch>\n' >"${argument#*:}" ;;
     *.a | *.lib) printf '!<arch>\n' >"$argument" ;;
   esac
 done

@@ -13,6 +13,9 @@ mkdir -p "$cache"
 # One target folder for every checkout: a second clone finds its dependencies built.
 target=${CARGO_TARGET_DIR:-$cache/target}
 
+# On a build machine nothing is edited between two builds.
+[[ ${CI-} == true ]] && export CARGO_INCREMENTAL=0
+
 say() { printf '%s\n' "$*" >&2; }
 
 # die STATUS TEXT: 1 failed, 4 the person has to do something.

@@ -8,7 +8,7 @@ declare -A packages=(
     libnotify-bin libsecret-tools openbox procps python3-dbus python3-dbusmock shellcheck util-linux webkit2gtk-driver
     wmctrl xdotool xfce4-panel xvfb'
   [check]='desktop-file-utils'
-  [bench]='nginx-light'
+  [bench]='nginx'
 )
 
 # packages_for PURPOSE…: installs what is missing for these purposes, without questions.
@@ -39,7 +39,8 @@ packages_missing() {
 
 packages_install() {
   local apt=(apt-get -o DPkg::Lock::Timeout=300 -o Dpkg::Use-Pty=0 -qq)
-  local become=(env DEBIAN_FRONTEND=noninteractive)
+  # The programs are wanted, not services: in run level 1 Debian's packages start none.
+  local become=(env DEBIAN_FRONTEND=noninteractive RUNLEVEL=1)
   if ((EUID != 0)); then
     if ! sudo -n true 2>/dev/null; then
       die 4 "Packages are missing. Run: sudo apt-get install -y --no-install-recommends $*"

@@ -208,7 +208,7 @@ impl Nginx {
             .stdin(Stdio::null())
             .stderr(Stdio::null())
             .spawn()
-            .context("nginx is missing: apt-get install nginx-light")?;
+            .context("nginx is missing: apt-get install nginx")?;
         served(address, Instant::now()).await?;
         Ok(Self {
             child,
