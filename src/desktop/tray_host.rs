@@ -25,6 +25,10 @@ pub(crate) enum TrayHost {
     /// There is no session bus.
     NoBus,
     /// Nothing shows icons.
+    #[cfg_attr(
+        not(target_os = "linux"),
+        expect(dead_code, reason = "other systems always have a tray")
+    )]
     Absent,
     /// Icons are visible.
     Present,
