@@ -13,6 +13,7 @@ use opencode::{
     wire::{ModelRef, NewSession, PartInput, Prompt, message_id},
 };
 use serde::Deserialize;
+use tokio::sync::oneshot;
 
 use super::answer::{Done, Refusal, answer, page_of};
 use crate::desk::Desk;
@@ -141,12 +142,40 @@ impl Words {
 
 /// `POST /chat/new`
 pub async fn new(State(desk): State<Arc<Desk>>, headers: HeaderMap, request: Request) -> Response {
-    let result = begin(&desk, request).await;
+    let result = match Words::read(request).await {
+        Ok(words) => whole(&desk, begin(Arc::clone(&desk), words)).await,
+        Err(refusal) => Err(refusal),
+    };
     answer(&headers, "/chat", result)
 }
 
-async fn begin(desk: &Arc<Desk>, request: Request) -> Result<Done, Refusal> {
-    let words = Words::read(request).await?;
+/// Sees `work` through even if the one who asked is gone by then: a page that is left right after sending must not
+/// leave a session without its first message.
+async fn whole(
+    desk: &Desk,
+    work: impl Future<Output = Result<Done, Refusal>> + Send + 'static,
+) -> Result<Done, Refusal> {
+    let refused = |text: &str| Refusal(StatusCode::SERVICE_UNAVAILABLE, text.to_owned());
+    let (tell, told) = oneshot::channel();
+    let job = Box::pin(async move {
+        // Nobody may be there to hear it; the page shows what came of it all the same.
+        let _ = tell.send(work.await);
+    });
+    if !desk.hand_over(job) {
+        return Err(refused(
+            "Too much waits to be sent already. Try again in a moment.",
+        ));
+    }
+    match told.await {
+        Ok(result) => result,
+        Err(_) => Err(refused(
+            "The agent is ending. Your text is kept; send it again when it is back.",
+        )),
+    }
+}
+
+async fn begin(desk: Arc<Desk>, words: Words) -> Result<Done, Refusal> {
+    let desk = &desk;
     let nonce = words.nonce();
     if let Some(session) = desk.notes.begun(&nonce).await? {
         deliver(desk, &session, &nonce, &words).await?;
@@ -179,14 +208,16 @@ pub async fn send(
     headers: HeaderMap,
     request: Request,
 ) -> Response {
-    let result = send_to(&desk, &id, request).await;
+    let result = match Words::read(request).await {
+        Ok(words) => whole(&desk, send_to(Arc::clone(&desk), id.clone(), words)).await,
+        Err(refusal) => Err(refusal),
+    };
     answer(&headers, &page_of(&id), result)
 }
 
-async fn send_to(desk: &Arc<Desk>, id: &str, request: Request) -> Result<Done, Refusal> {
-    let words = Words::read(request).await?;
-    deliver(desk, id, &words.nonce(), &words).await?;
-    desk.notes.keep_draft(id, "", SystemTime::now()).await?;
+async fn send_to(desk: Arc<Desk>, id: String, words: Words) -> Result<Done, Refusal> {
+    deliver(&desk, &id, &words.nonce(), &words).await?;
+    desk.notes.keep_draft(&id, "", SystemTime::now()).await?;
     Ok(Done::Here)
 }
 
