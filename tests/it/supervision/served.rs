@@ -65,6 +65,9 @@ fn a_killed_server_is_healthy_again_after_a_second_and_its_own_start() {
     healthy_again(&agent, old);
 
     let took = killed.elapsed();
+    let restarts = agent.status()["modules"]["opencode"]["restarts"].as_u64();
+    // Compared with the clean starts before and after it: on a busy machine they differ from minute to minute.
+    let own = own.max(own_start(&agent, 3));
     report(&format!(
         "killed opencode healthy again after {took:?}, its own start takes {own:?}"
     ));
@@ -72,7 +75,7 @@ fn a_killed_server_is_healthy_again_after_a_second_and_its_own_start() {
         took <= own + Duration::from_secs(2),
         "{took:?}, own start {own:?}"
     );
-    assert_eq!(agent.status()["modules"]["opencode"]["restarts"], before + 1);
+    assert_eq!(restarts, Some(before + 1));
     agent.quit();
 }
 
