@@ -75,7 +75,11 @@ stage_unit() {
   done <"$cache/tests.list"
 }
 
-stage_integration() { stories integration --skip tidy:: --skip edges:: --skip desktop --test-threads=2; }
+stage_integration() {
+  stories integration --skip tidy:: --skip edges:: --skip desktop --skip loops:: --test-threads=2
+  # These measure how long things take: nothing runs beside them.
+  stories loops loops:: --test-threads=1
+}
 # One display at a time: stories with windows ask for attention.
 stage_desktop() { stories desktop desktop --skip tidy:: --skip edges:: --test-threads=1; }
 
