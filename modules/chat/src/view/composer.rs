@@ -79,10 +79,10 @@ pub fn composer(composer: &Composer<'_>) -> Markup {
 }
 
 fn placeholder(composer: &Composer<'_>) -> &'static str {
-    match (composer.session_id, composer.is_busy) {
-        (None, _) => "What shall we do?",
-        (Some(_), true) => "Type to queue the next message",
-        (Some(_), false) => "Message",
+    // The same while a turn is under way: the field is not drawn again when one ends, and the button says "Queue".
+    match composer.session_id {
+        None => "What shall we do?",
+        Some(_) => "Message",
     }
 }
 
