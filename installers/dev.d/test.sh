@@ -75,14 +75,10 @@ stage_unit() {
   done <"$cache/tests.list"
 }
 
-# Stories of supervision measure times: they have the machine to themselves.
 stage_integration() {
   stories integration --skip tidy:: --skip edges:: --skip desktop --skip supervision:: --test-threads=2
-  stories supervision supervision:: --test-threads=1
-}
-  stories integration --skip tidy:: --skip edges:: --skip desktop --skip loops:: --test-threads=2
   # These measure how long things take: nothing runs beside them.
-  stories loops loops:: --test-threads=1
+  stories supervision supervision:: --test-threads=1
 }
 # One display at a time: stories with windows ask for attention.
 stage_desktop() { stories desktop desktop --skip tidy:: --skip edges:: --test-threads=1; }
