@@ -53,9 +53,11 @@ impl Server {
                 Some(_) = connections.join_next() => {}
                 accepted = self.listener.accept(), if connections.len() < CONNECTIONS_MAX => match accepted {
                     Ok(stream) => {
+                        // At once: the sooner, the likelier that whoever connected is still there to be placed.
+                        let peer = place(&stream);
                         let desk = Arc::clone(&desk);
                         connections.spawn(async move {
-                            if let Err(error) = serve(stream, &*desk).await {
+                            if let Err(error) = serve(stream, peer, &*desk).await {
                                 tracing::debug!(%error, "a control connection broke");
                             }
                         });
@@ -71,8 +73,7 @@ impl Server {
     }
 }
 
-async fn serve(stream: socket::Stream, desk: &dyn Desk) -> io::Result<()> {
-    let peer = place(&stream);
+async fn serve(stream: socket::Stream, peer: peer::Peer, desk: &dyn Desk) -> io::Result<()> {
     let (reader, mut writer) = tokio::io::split(stream);
     let mut reader = BufReader::new(reader);
     loop {
@@ -143,12 +144,13 @@ async fn write(writer: &mut (impl AsyncWriteExt + Unpin), answer: Answer) -> io:
 
 #[cfg(unix)]
 fn place(stream: &socket::Stream) -> peer::Peer {
-    peer::place(stream.peer_cred().ok().and_then(|found| found.pid()))
+    peer::place(std::os::fd::AsFd::as_fd(stream))
 }
 
 #[cfg(windows)]
 fn place(_stream: &socket::Stream) -> peer::Peer {
-    peer::place(None)
+    // Everything below the agent shares its job there, and the pipe is the user's own.
+    peer::Peer::Owner
 }
 
 fn refused() -> Failure {

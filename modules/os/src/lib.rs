@@ -26,6 +26,10 @@ use macos as platform;
 #[cfg(windows)]
 use windows as platform;
 
+#[cfg(unix)]
+pub use platform::peer_uid;
+#[cfg(target_os = "linux")]
+pub use platform::{Peer, look_at};
 pub use platform::{
     Signals, adopt_orphans, boot_id, carries, children_of, effective_uid, end_with_parent, forbid_core_dumps,
     identify, is_program, isolate, listening, parent_pid, port_owner, processes, reap, reap_adopted,

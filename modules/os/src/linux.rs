@@ -3,6 +3,7 @@
 mod command;
 mod executable;
 mod own;
+mod peer;
 mod sockets;
 mod table;
 mod waiting;
@@ -10,6 +11,7 @@ mod waiting;
 pub use command::{end_with_parent, isolate};
 pub use executable::is_program;
 pub use own::{adopt_orphans, boot_id, effective_uid, forbid_core_dumps, parent_pid, release_memory};
+pub use peer::{Peer, peer_uid};
 pub use sockets::{listening, port_owner};
-pub use table::{carries, children_of, identify, processes, signal};
+pub use table::{carries, children_of, identify, look_at, processes, signal};
 pub use waiting::{Signals, reap, reap_adopted, reap_any};

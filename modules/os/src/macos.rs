@@ -10,7 +10,7 @@ mod waiting;
 
 pub use own::{
     adopt_orphans, boot_id, effective_uid, end_with_parent, forbid_core_dumps, is_program, isolate,
-    parent_pid, release_memory,
+    parent_pid, peer_uid, release_memory,
 };
 pub use sockets::{listening, port_owner};
 pub use table::{carries, children_of, identify, processes, signal};

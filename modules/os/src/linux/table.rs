@@ -102,7 +102,8 @@ fn deliver(signal: Signal, send: impl Fn(rustix::process::Signal) -> Result<(), 
     }
 }
 
-pub(super) fn look_at(pid: u32) -> Option<Process> {
+/// The process `pid` as it is now, even if it has ended and only waits to be reaped.
+pub fn look_at(pid: u32) -> Option<Process> {
     // The name in the second field may hold any byte.
     let stat = fs::read(format!("/proc/{pid}/stat")).ok()?;
     parse_stat(pid, &stat)

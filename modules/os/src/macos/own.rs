@@ -1,6 +1,17 @@
 //! This process, its children to be, and files that may become one.
 
-use std::{ffi::CStr, fs::File, io, io::Read, os::unix::process::CommandExt, path::Path, process::Command};
+use std::{
+    ffi::CStr,
+    fs::File,
+    io,
+    io::Read,
+    os::{
+        fd::{AsRawFd, BorrowedFd},
+        unix::process::CommandExt,
+    },
+    path::Path,
+    process::Command,
+};
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit, setsid};
 
@@ -58,6 +69,19 @@ pub fn boot_id() -> io::Result<String> {
 /// The user this process acts as.
 pub fn effective_uid() -> u32 {
     rustix::process::geteuid().as_raw()
+}
+
+/// The user at the other end of a connected socket.
+///
+/// # Errors
+/// The system's.
+pub fn peer_uid(socket: BorrowedFd<'_>) -> io::Result<u32> {
+    let (mut user, mut group) = (0, 0);
+    // SAFETY: getpeereid(3) fills the two numbers it is given, which live here.
+    match unsafe { libc::getpeereid(socket.as_raw_fd(), &raw mut user, &raw mut group) } {
+        0 => Ok(user),
+        _ => Err(io::Error::last_os_error()),
+    }
 }
 
 /// The process that started this one, or the one it was handed to.
