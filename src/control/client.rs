@@ -70,9 +70,12 @@ impl Client {
     /// # Errors
     /// What the agent answered, or that it is gone.
     pub fn ask(&mut self, request: &Request) -> Result<Value, Failure> {
-        self.send(request)?;
-        self.receive()?
-            .ok_or_else(|| Failure::failed("The agent ended before it answered."))
+        let sent = self.send(request);
+        // An agent that has no place for us says so and hangs up, whatever is asked.
+        match self.receive()? {
+            Some(value) => Ok(value),
+            None => sent.and(Err(Failure::failed("The agent ended before it answered."))),
+        }
     }
 
     /// Sends a request whose answers are read with [`receive`](Self::receive).

@@ -5,15 +5,23 @@ use std::{io, path::Path, sync::Arc, time::Duration};
 use kit::{BoxFuture, CancellationToken};
 use serde_json::Value;
 use tokio::{
-    io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader},
-    sync::mpsc,
+    io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader},
+    sync::{OwnedSemaphorePermit, Semaphore, mpsc},
     task::JoinSet,
 };
 
-use super::{Answer, Code, Failure, LINE_BYTES_MAX, Request, peer, socket};
+use super::{
+    Answer, Code, Failure, LINE_BYTES_MAX, Request,
+    peer::{self, Peer},
+    socket,
+};
 
-/// Connections served at once; further ones wait in the system's queue.
-const CONNECTIONS_MAX: usize = 32;
+/// Connections of the owner's that are served at once; further ones are told so.
+const OWNERS_MAX: usize = 32;
+/// The same for processes that our children started: they take none of the owner's places.
+const INSIDE_MAX: usize = 4;
+/// How long a peer for whom there is no place may take to be told.
+const DECLINE_WAIT: Duration = Duration::from_millis(100);
 /// How long a peer may take to say what it wants.
 const REQUEST_WAIT: Duration = Duration::from_secs(10);
 /// Pause after the system refused a connection, e.g. for want of file handles.
@@ -46,17 +54,25 @@ impl Server {
 
     /// Serves until `stop`. Connections are cut off then.
     pub async fn run(mut self, desk: Arc<dyn Desk>, stop: CancellationToken) {
+        let places = Places::default();
         let mut connections = JoinSet::new();
         loop {
             tokio::select! {
                 () = stop.cancelled() => break,
                 Some(_) = connections.join_next() => {}
-                accepted = self.listener.accept(), if connections.len() < CONNECTIONS_MAX => match accepted {
-                    Ok(stream) => {
+                accepted = self.listener.accept() => match accepted {
+                    Ok(mut stream) => {
                         // At once: the sooner, the likelier that whoever connected is still there to be placed.
                         let peer = place(&stream);
+                        let Some(taken) = places.take(peer) else {
+                            // Fits in the socket's empty buffer; who hangs up or waits for more loses nothing.
+                            let told = write(&mut stream, Answer::Error(full()));
+                            drop(tokio::time::timeout(DECLINE_WAIT, told).await);
+                            continue;
+                        };
                         let desk = Arc::clone(&desk);
                         connections.spawn(async move {
+                            let _taken = taken;
                             if let Err(error) = serve(stream, peer, &*desk).await {
                                 tracing::debug!(%error, "a control connection broke");
                             }
@@ -73,7 +89,33 @@ impl Server {
     }
 }
 
-async fn serve(stream: socket::Stream, peer: peer::Peer, desk: &dyn Desk) -> io::Result<()> {
+/// How many more connections are served.
+struct Places {
+    owners: Arc<Semaphore>,
+    inside: Arc<Semaphore>,
+}
+
+impl Default for Places {
+    fn default() -> Self {
+        Self {
+            owners: Arc::new(Semaphore::new(OWNERS_MAX)),
+            inside: Arc::new(Semaphore::new(INSIDE_MAX)),
+        }
+    }
+}
+
+impl Places {
+    /// One for `peer`, until it is dropped.
+    fn take(&self, peer: Peer) -> Option<OwnedSemaphorePermit> {
+        let places = match peer {
+            Peer::Owner => &self.owners,
+            Peer::Inside => &self.inside,
+        };
+        Arc::clone(places).try_acquire_owned().ok()
+    }
+}
+
+async fn serve(stream: impl AsyncRead + AsyncWrite, peer: Peer, desk: &dyn Desk) -> io::Result<()> {
     let (reader, mut writer) = tokio::io::split(stream);
     let mut reader = BufReader::new(reader);
     loop {
@@ -93,7 +135,7 @@ async fn serve(stream: socket::Stream, peer: peer::Peer, desk: &dyn Desk) -> io:
                 return Ok(());
             }
         };
-        if request.needs_owner() && peer == peer::Peer::Inside {
+        if request.needs_owner() && peer == Peer::Inside {
             tracing::warn!(
                 "a process started by opencode asked for what is its owner's alone; it was refused"
             );
@@ -143,14 +185,21 @@ async fn write(writer: &mut (impl AsyncWriteExt + Unpin), answer: Answer) -> io:
 }
 
 #[cfg(unix)]
-fn place(stream: &socket::Stream) -> peer::Peer {
+fn place(stream: &socket::Stream) -> Peer {
     peer::place(std::os::fd::AsFd::as_fd(stream))
 }
 
 #[cfg(windows)]
-fn place(_stream: &socket::Stream) -> peer::Peer {
+fn place(_stream: &socket::Stream) -> Peer {
     // Everything below the agent shares its job there, and the pipe is the user's own.
-    peer::Peer::Owner
+    Peer::Owner
+}
+
+fn full() -> Failure {
+    Failure::new(
+        Code::Busy,
+        "The agent is already talking to as many commands as it can. End one of them, e.g. a `nexus status --watch`, and try again.",
+    )
 }
 
 fn refused() -> Failure {
@@ -158,4 +207,50 @@ fn refused() -> Failure {
         Code::Refused,
         "This was asked by a process that opencode started, and is for the owner alone: run the command in a terminal of your own.",
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::duplex;
+
+    use super::*;
+
+    /// Knows nothing; what is watched never changes.
+    struct Idle;
+
+    impl Desk for Idle {
+        fn answer(&self, _request: Request) -> BoxFuture<'_, Result<Value, Failure>> {
+            Box::pin(async { Ok(Value::Null) })
+        }
+
+        fn watch(&self, _answers: mpsc::Sender<Value>) -> BoxFuture<'_, ()> {
+            Box::pin(std::future::pending())
+        }
+    }
+
+    #[test]
+    fn watchers_inside_take_none_of_the_owners_places() {
+        let places = Places::default();
+
+        let inside: Vec<_> = std::iter::from_fn(|| places.take(Peer::Inside)).collect();
+        let owners: Vec<_> = std::iter::from_fn(|| places.take(Peer::Owner)).collect();
+        let next = places.take(Peer::Inside);
+        drop(inside);
+
+        assert!(next.is_none());
+        assert_eq!(owners.len(), OWNERS_MAX);
+        assert!(places.take(Peer::Inside).is_some(), "a place is given again");
+        assert!(places.take(Peer::Owner).is_none());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_says_nothing_is_cut_off() {
+        let (theirs, ours) = duplex(64);
+        let began = tokio::time::Instant::now();
+
+        serve(ours, Peer::Owner, &Idle).await.unwrap();
+
+        assert_eq!(began.elapsed().as_secs(), REQUEST_WAIT.as_secs());
+        drop(theirs);
+    }
 }
