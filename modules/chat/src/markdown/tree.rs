@@ -136,7 +136,7 @@ impl Element {
         html.push_str(self.tag);
         if self.growth != Growth::Whole && (names.every || self.number == 0) {
             html.push_str(" id=\"");
-            html.push_str(&names.of(self.number));
+            escape_attribute_into(html, &names.of(self.number));
             html.push('"');
         }
         for (name, value) in &self.attributes {
@@ -185,7 +185,7 @@ pub fn write_all(nodes: &[Node], html: &mut String, names: &Names<'_>) {
 /// Writes nodes in a span of their own.
 pub fn write_chunk(nodes: &[Node], html: &mut String, names: &Names<'_>, id: &str) {
     html.push_str("<span id=\"");
-    html.push_str(id);
+    escape_attribute_into(html, id);
     html.push_str("\">");
     write_all(nodes, html, names);
     html.push_str("</span>");
@@ -215,5 +215,22 @@ impl From<&str> for Node {
 impl From<String> for Node {
     fn from(text: String) -> Self {
         Self::Text(text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_cannot_leave_its_attribute() {
+        // Names come from ids of messages' parts, which whoever speaks to the server can choose.
+        let mut element = Element::new("p", Growth::Phrases).holding("said");
+        element.chunks.push(vec!["more".into()]);
+
+        let html = element.html(&Names::every("prt_z\"><h1 class=\"inj\">INJECTED<i x=\"", 0));
+
+        assert!(!html.contains("<h1") && !html.contains("<i "), "{html}");
+        assert_eq!(html.matches("id=\"prt_z&quot;").count(), 2, "{html}");
     }
 }
