@@ -16,8 +16,9 @@ use axum::{
 
 use crate::desk::Desk;
 
-/// Largest message with its attachments. They arrive as base64, a third larger than the files.
-const SEND_BYTES_MAX: usize = 24 * 1024 * 1024;
+/// Largest message with its attachments, held whole. They arrive as base64, a third larger than the 7 MiB of files that
+/// the page lets through.
+const SEND_BYTES_MAX: usize = 10 * 1024 * 1024;
 /// Everything else is a few words.
 const FORM_BYTES_MAX: usize = 512 * 1024;
 
@@ -49,4 +50,21 @@ pub fn routes(desk: Arc<Desk>) -> Router {
         .route("/{id}/find", get(requests::find))
         .layer(DefaultBodyLimit::max(FORM_BYTES_MAX))
         .with_state(desk)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_page_lets_through_fits_and_the_texts_say_the_same() {
+        let script = include_str!("../../web/assets/script/composer.js");
+        let files_bytes: usize = 7 * 1024 * 1024;
+
+        assert!(script.contains("const FILES_BYTES_MAX = 7 * 1024 * 1024;"));
+        assert!(script.contains("files may have 7 MiB together"));
+        assert!(include_str!("actions/send.rs").contains("attachments may have 7 MiB together"));
+        // In base64, beside a long text and the names.
+        assert!(files_bytes.div_ceil(3) * 4 + FORM_BYTES_MAX <= SEND_BYTES_MAX);
+    }
 }

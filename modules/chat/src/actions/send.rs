@@ -53,7 +53,7 @@ impl Words {
         let too_large = |status: StatusCode| match status {
             StatusCode::PAYLOAD_TOO_LARGE => Refusal(
                 status,
-                "The message is too large: attachments may have 16 MiB together. Remove some and send again."
+                "The message is too large: attachments may have 7 MiB together. Remove some and send again."
                     .to_owned(),
             ),
             other => Refusal(

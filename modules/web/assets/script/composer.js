@@ -3,7 +3,7 @@
 
 const DRAFT_PAUSE_MS = 400;
 const FILES_MAX = 8;
-const FILES_BYTES_MAX = 16 * 1024 * 1024;
+const FILES_BYTES_MAX = 7 * 1024 * 1024;
 const SENT_MAX = 50;
 
 /** @typedef {{ name: string, mime: string, url: string, size: number }} Attached */
@@ -90,7 +90,7 @@ if (composer && words) {
     for (const file of chosen) {
       if (files.length >= FILES_MAX) return toast(`A message takes at most ${FILES_MAX} files.`);
       const total = files.reduce((sum, one) => sum + one.size, file.size);
-      if (total > FILES_BYTES_MAX) return toast(`${file.name} is too large: files may have 16 MiB together.`);
+      if (total > FILES_BYTES_MAX) return toast(`${file.name} is too large: files may have 7 MiB together.`);
       const url = await new Promise((done, failed) => {
         const reader = new FileReader();
         reader.onload = () => done(/** @type {string} */ (reader.result));
