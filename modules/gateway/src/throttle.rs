@@ -8,12 +8,15 @@ mod ledger;
 
 use std::{
     net::IpAddr,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, SystemTime},
 };
 
 use kit::Listener;
-use store::{Store, StoreError, rusqlite::params};
+use store::{
+    Store, StoreError,
+    rusqlite::{Transaction, params},
+};
 
 use crate::clock::{Clock, from_ms, to_ms};
 pub use ledger::{FAILURES_MAX, Ledger, Locked, Record, Source};
@@ -30,7 +33,7 @@ const STEPS: &[&str] = &["CREATE TABLE gateway_throttle (
 pub struct Throttle {
     store: Store,
     clock: Arc<Clock>,
-    ledger: Mutex<Ledger>,
+    ledger: Arc<Mutex<Ledger>>,
 }
 
 /// An attempt that was admitted. It counts as wrong unless it is told otherwise, dropped or not.
@@ -64,7 +67,7 @@ impl Throttle {
         Ok(Self {
             store,
             clock,
-            ledger: Mutex::new(Ledger::restored(rows)),
+            ledger: Arc::new(Mutex::new(Ledger::restored(rows))),
         })
     }
 
@@ -81,11 +84,15 @@ impl Throttle {
     ) -> Result<Result<Attempt, Locked>, StoreError> {
         let source = Source::new(listener, address);
         let now = self.clock.now();
-        let admitted = self.ledger().admit(&source, now);
+        let (admitted, mut changed) = {
+            let mut ledger = self.ledger();
+            (ledger.admit(&source, now), ledger.take_forgotten())
+        };
         match admitted {
             Err(locked) => Ok(Err(locked)),
             Ok(()) => {
-                self.save(&source).await?;
+                changed.push(source.clone());
+                self.save(changed).await?;
                 Ok(Ok(Attempt { source }))
             }
         }
@@ -97,7 +104,7 @@ impl Throttle {
     /// When the database fails; after a restart the earlier failures count again.
     pub async fn right(&self, attempt: Attempt) -> Result<(), StoreError> {
         self.ledger().right(&attempt.source);
-        self.save(&attempt.source).await
+        self.save(vec![attempt.source]).await
     }
 
     /// The attempt was not judged at all (the hashing was too busy): it does not count.
@@ -106,32 +113,79 @@ impl Throttle {
     /// As [`right`](Self::right).
     pub async fn undone(&self, attempt: Attempt) -> Result<(), StoreError> {
         self.ledger().undo(&attempt.source);
-        self.save(&attempt.source).await
+        self.save(vec![attempt.source]).await
     }
 
-    async fn save(&self, source: &Source) -> Result<(), StoreError> {
-        let record = self.ledger().record(source);
-        let source = source.as_str().to_owned();
-        let signed = |time: SystemTime| i64::try_from(to_ms(time)).unwrap_or(i64::MAX);
+    /// Makes the database say of `sources` what the ledger says when it is their turn: whoever writes last, writes
+    /// the latest.
+    async fn save(&self, sources: Vec<Source>) -> Result<(), StoreError> {
+        let ledger = Arc::clone(&self.ledger);
         self.store
-            .write(move |db| match record {
-                None => db.execute("DELETE FROM gateway_throttle WHERE source = ?1", [source]),
-                Some(record) => db.execute(
-                    "INSERT OR REPLACE INTO gateway_throttle (source, failures, first_ms, locked_until_ms, locks)
-                     VALUES (?1, ?2, ?3, ?4, ?5)",
-                    params![source, record.failures, signed(record.first), signed(record.locked_until), record.locks],
-                ),
+            .write(move |db| {
+                for source in &sources {
+                    let record = lock(&ledger).record(source);
+                    write(db, source, record)?;
+                }
+                Ok(())
             })
-            .await?;
-        Ok(())
+            .await
     }
 
-    fn ledger(&self) -> std::sync::MutexGuard<'_, Ledger> {
-        self.ledger.lock().unwrap_or_else(PoisonError::into_inner)
+    fn ledger(&self) -> MutexGuard<'_, Ledger> {
+        lock(&self.ledger)
+    }
+}
+
+fn lock(ledger: &Mutex<Ledger>) -> MutexGuard<'_, Ledger> {
+    ledger.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn write(db: &Transaction<'_>, source: &Source, record: Option<Record>) -> store::rusqlite::Result<usize> {
+    let signed = |time: SystemTime| i64::try_from(to_ms(time)).unwrap_or(i64::MAX);
+    match record {
+        None => db.execute(
+            "DELETE FROM gateway_throttle WHERE source = ?1",
+            [source.as_str()],
+        ),
+        Some(record) => db.execute(
+            "INSERT OR REPLACE INTO gateway_throttle (source, failures, first_ms, locked_until_ms, locks)
+             VALUES (?1, ?2, ?3, ?4, ?5)",
+            params![
+                source.as_str(),
+                record.failures,
+                signed(record.first),
+                signed(record.locked_until),
+                record.locks
+            ],
+        ),
     }
 }
 
 /// A wait in whole seconds, rounded up: the value of `Retry-After`.
 pub(crate) fn whole_seconds(wait: Duration) -> u64 {
     wait.as_millis().div_ceil(1000).try_into().unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::Ipv4Addr;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn sources_that_make_room_leave_the_database_too() {
+        let store = Store::in_memory().unwrap();
+        let throttle = Throttle::open(store.clone(), Arc::new(Clock::system())).unwrap();
+
+        for number in 0..u32::try_from(ledger::SOURCES_MAX).unwrap() + 50 {
+            let address = IpAddr::V4(Ipv4Addr::from_bits(0x0a00_0000 + number));
+            let admitted = throttle.admit(Listener::Tunnel, address).await.unwrap();
+            assert!(admitted.is_ok());
+        }
+
+        let rows: u32 = store
+            .read_blocking(|db| db.query_row("SELECT count(*) FROM gateway_throttle", [], |row| row.get(0)))
+            .unwrap();
+        assert_eq!(usize::try_from(rows).unwrap(), ledger::SOURCES_MAX);
+    }
 }

@@ -2,7 +2,7 @@
 
 use std::{
     collections::HashMap,
-    net::{IpAddr, Ipv6Addr},
+    net::{IpAddr, Ipv4Addr, Ipv6Addr},
     time::{Duration, SystemTime},
 };
 
@@ -20,19 +20,25 @@ const LOCK_FIRST: Duration = Duration::from_secs(15 * 60);
 /// The longest lock. A source that keeps quiet for as long after one starts afresh.
 const LOCK_MAX: Duration = Duration::from_secs(24 * 3600);
 
-/// Sources remembered; beyond it the one whose failures are oldest is forgotten, but never a locked one.
-const SOURCES_MAX: usize = 4096;
+/// Sources remembered. Beyond it the one whose failures are oldest is forgotten; a locked one only when all are locked,
+/// and then the one whose lock ends first.
+pub(super) const SOURCES_MAX: usize = 4096;
 
 /// Where attempts come from: the peer's address, or what the listener takes for it. For IPv6 the network, because
-/// one household has 2⁶⁴ addresses.
+/// one household has 2⁶⁴ addresses. At the local listener everybody is one source: whoever is on this machine can take
+/// any of its 2²⁴ loopback addresses.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Source(String);
 
 impl Source {
     /// The source of a request that `listener` took from `address`.
     pub fn new(listener: Listener, address: IpAddr) -> Self {
+        let address = match (listener, address.to_canonical()) {
+            (Listener::Local, address) if address.is_loopback() => IpAddr::V4(Ipv4Addr::LOCALHOST),
+            (Listener::Local | Listener::Tunnel, address) => address,
+        };
         let listener = listener.as_str();
-        match address.to_canonical() {
+        match address {
             IpAddr::V4(address) => Self(format!("{listener} {address}")),
             IpAddr::V6(address) => {
                 let network = Ipv6Addr::from_bits(address.to_bits() >> 64 << 64);
@@ -70,17 +76,29 @@ pub struct Locked(pub Duration);
 
 /// Everybody's failures.
 #[derive(Debug, Default)]
-pub struct Ledger(HashMap<Source, Record>);
+pub struct Ledger {
+    records: HashMap<Source, Record>,
+    /// Taken out to make room, and not yet out of the database.
+    forgotten: Vec<Source>,
+}
 
 impl Ledger {
     /// A ledger as it was left.
     pub fn restored(records: impl IntoIterator<Item = (Source, Record)>) -> Self {
-        Self(records.into_iter().collect())
+        Self {
+            records: records.into_iter().collect(),
+            forgotten: Vec::new(),
+        }
+    }
+
+    /// The sources that had to make room since the last call.
+    pub fn take_forgotten(&mut self) -> Vec<Source> {
+        std::mem::take(&mut self.forgotten)
     }
 
     /// What is known of `source`.
     pub fn record(&self, source: &Source) -> Option<Record> {
-        self.0.get(source).copied()
+        self.records.get(source).copied()
     }
 
     /// Admits an attempt and counts it as a failure, the last one with the lock that follows from it.
@@ -88,7 +106,7 @@ impl Ledger {
     /// # Errors
     /// [`Locked`] with the time that is left.
     pub fn admit(&mut self, source: &Source, now: SystemTime) -> Result<(), Locked> {
-        let record = self.0.get(source).copied().unwrap_or(Record {
+        let record = self.records.get(source).copied().unwrap_or(Record {
             failures: 0,
             first: now,
             locked_until: SystemTime::UNIX_EPOCH,
@@ -113,19 +131,21 @@ impl Ledger {
             record.locked_until = now + lock(record.locks);
             record.locks += 1;
         }
-        self.make_room(now);
-        self.0.insert(source.clone(), record);
+        if !self.records.contains_key(source) {
+            self.make_room(now);
+        }
+        self.records.insert(source.clone(), record);
         Ok(())
     }
 
     /// One attempt was right: what was wrong before is forgiven.
     pub fn right(&mut self, source: &Source) {
-        self.0.remove(source);
+        self.records.remove(source);
     }
 
     /// One attempt was not judged.
     pub fn undo(&mut self, source: &Source) {
-        if let Some(record) = self.0.get_mut(source) {
+        if let Some(record) = self.records.get_mut(source) {
             if record.failures >= FAILURES_MAX {
                 record.locked_until = SystemTime::UNIX_EPOCH;
                 record.locks = record.locks.saturating_sub(1);
@@ -134,19 +154,29 @@ impl Ledger {
         }
     }
 
+    /// Makes room for one more.
     fn make_room(&mut self, now: SystemTime) {
-        if self.0.len() < SOURCES_MAX {
+        let surplus = (self.records.len() + 1).saturating_sub(SOURCES_MAX);
+        if surplus == 0 {
             return;
         }
-        self.0.retain(|_, record| {
-            record.locked_until > now || now.duration_since(record.first).unwrap_or_default() < WINDOW
-        });
-        let unlocked = self.0.iter().filter(|(_, record)| record.locked_until <= now);
-        let oldest = unlocked
-            .min_by_key(|(_, record)| record.first)
-            .map(|(source, _)| source.clone());
-        if let Some(oldest) = oldest.filter(|_| self.0.len() >= SOURCES_MAX) {
-            self.0.remove(&oldest);
+        let rank = |record: &Record| match record.locked_until > now {
+            true => (true, record.locked_until),
+            false => (false, record.first),
+        };
+        let mut ranked: Vec<_> = self
+            .records
+            .iter()
+            .map(|(source, record)| (rank(record), source))
+            .collect();
+        ranked.select_nth_unstable_by_key(surplus - 1, |(rank, _)| *rank);
+        let gone: Vec<Source> = ranked[..surplus]
+            .iter()
+            .map(|(_, source)| (*source).clone())
+            .collect();
+        for source in gone {
+            self.records.remove(&source);
+            self.forgotten.push(source);
         }
     }
 }
@@ -247,6 +277,43 @@ mod tests {
     }
 
     #[test]
+    fn whoever_is_on_this_machine_is_one_source() {
+        let local = |text: &str| Source::new(Listener::Local, text.parse().unwrap());
+
+        for address in ["127.0.0.2", "127.255.255.254", "::1", "::ffff:127.1.2.3"] {
+            assert_eq!(local(address), local("127.0.0.1"), "{address}");
+        }
+        assert_eq!(local("127.0.0.1").as_str(), "local 127.0.0.1");
+        assert_ne!(source("127.0.0.2"), source("127.0.0.1"));
+    }
+
+    #[test]
+    fn of_locked_sources_too_many_make_room_in_the_order_their_locks_end() {
+        let mut ledger = Ledger::default();
+        let numbered = |number: u32| {
+            let address = IpAddr::V4(Ipv4Addr::from_bits(0x0a00_0000 + number));
+            Source::new(Listener::Tunnel, address)
+        };
+        let at = |number: u32| start() + Duration::from_millis(number.into());
+        let count = u32::try_from(SOURCES_MAX).unwrap() + 100;
+
+        for number in 0..count {
+            for _ in 0..FAILURES_MAX {
+                ledger.admit(&numbered(number), at(number)).unwrap();
+            }
+        }
+
+        assert_eq!(ledger.records.len(), SOURCES_MAX);
+        assert_eq!(
+            ledger.take_forgotten(),
+            (0..100).map(numbered).collect::<Vec<_>>()
+        );
+        assert_eq!(ledger.take_forgotten(), []);
+        assert!(ledger.admit(&numbered(100), at(count)).is_err());
+        assert!(ledger.admit(&numbered(count - 1), at(count)).is_err());
+    }
+
+    #[test]
     fn many_sources_do_not_fill_the_memory_nor_free_a_locked_one() {
         let mut ledger = Ledger::default();
         let locked = source("192.0.2.1");
@@ -261,7 +328,7 @@ mod tests {
                 .unwrap();
         }
 
-        assert!(ledger.0.len() <= SOURCES_MAX);
+        assert_eq!(ledger.records.len(), SOURCES_MAX);
         assert!(ledger.admit(&locked, start() + MINUTE).is_err());
     }
 }

@@ -1,6 +1,8 @@
 use std::time::Duration;
 
-use crate::house::{House, PASSWORD};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+use crate::house::{Answer, House, PASSWORD};
 
 const WRONG: &str = "not the password at all";
 
@@ -107,4 +109,29 @@ async fn tickets_enter_while_the_form_is_locked() {
     let cookie = house.enter(gateway::Purpose::Link).await;
 
     assert_eq!(house.ask("GET", "/chat").page_of(&cookie).status().await, 200);
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn another_loopback_address_is_no_other_source() {
+    let house = House::open().await;
+    let attempt = async |last: u8, password: &str| {
+        let socket = tokio::net::TcpSocket::new_v4().unwrap();
+        socket.bind(([127, 0, 0, last], 0).into()).unwrap();
+        let mut stream = socket.connect(([127, 0, 0, 1], house.port).into()).await.unwrap();
+        let asked = house.form("/login", &format!("password={password}"));
+        stream.write_all(&asked.bytes()).await.unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.unwrap();
+        Answer::parse(&answer).status
+    };
+
+    for last in 1..=5 {
+        assert_eq!(attempt(last, "wrong").await, 401, "{last}");
+    }
+
+    for last in 1..=10 {
+        assert_eq!(attempt(last, "wrong").await, 429, "{last}");
+    }
+    assert_eq!(attempt(200, "a+walrus+plays+the+banjo").await, 429);
 }
