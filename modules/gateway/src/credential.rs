@@ -10,6 +10,7 @@ mod policy;
 use std::{
     io,
     path::{Path, PathBuf},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use kit::files;
@@ -28,6 +29,8 @@ const FILE_BYTES_MAX: u64 = 1024;
 #[derive(Debug, Clone)]
 pub struct Credential {
     path: PathBuf,
+    /// Held while the file is replaced, not while a hash is computed.
+    writing: Arc<Mutex<()>>,
 }
 
 /// What stands in the file.
@@ -63,6 +66,7 @@ impl Credential {
     pub fn at(config: &Path) -> Self {
         Self {
             path: config.join(FILE),
+            writing: Arc::default(),
         }
     }
 
@@ -93,7 +97,7 @@ impl Credential {
             Stored::Set(phc) if phc.is_as_costly_as_today() => phc.matches(password),
             Stored::Set(phc) => {
                 let is_right = phc.matches(password);
-                if is_right && let Err(error) = self.write(password) {
+                if is_right && let Err(error) = self.renew(&phc, password) {
                     tracing::warn!(%error, "the password's hash could not be renewed");
                 }
                 is_right
@@ -117,10 +121,30 @@ impl Credential {
         })
     }
 
+    /// Replaces the hash of `password` with one of today's cost, unless the file has changed since `verified` was
+    /// read: a new password that was set meanwhile stays.
+    fn renew(&self, verified: &Phc, password: &str) -> io::Result<()> {
+        let renewed = Phc::of(password);
+        let _writing = self.writing();
+        match self.read() {
+            Stored::Set(now) if now == *verified => self.replace(&renewed),
+            Stored::Set(_) | Stored::Absent | Stored::Broken => Ok(()),
+        }
+    }
+
     fn write(&self, password: &str) -> io::Result<()> {
-        let line = format!("{}\n", Phc::of(password));
+        let phc = Phc::of(password);
+        let _writing = self.writing();
+        self.replace(&phc)
+    }
+
+    fn replace(&self, phc: &Phc) -> io::Result<()> {
         // No backup: the hash of a former password helps nobody but its guesser.
-        files::write(&self.path, line.as_bytes())
+        files::write(&self.path, format!("{phc}\n").as_bytes())
+    }
+
+    fn writing(&self) -> MutexGuard<'_, ()> {
+        self.writing.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

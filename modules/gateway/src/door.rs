@@ -8,7 +8,7 @@ use tokio::{sync::watch, time::Instant};
 
 use crate::{
     credential::{self, SetError},
-    keys::Keys,
+    keys::{Keys, NotSet, Provided},
     session::{Kind, Session},
     ticket::{Purpose, Ticket},
 };
@@ -75,7 +75,12 @@ impl Door {
     /// # Errors
     /// [`SetError`]: too easy to guess, or not saved.
     pub async fn set_password(&self, password: Secret) -> Result<(), SetError> {
-        self.0.set_password(password, None).await
+        let setting = self.0.set_password(Provided::AtTheMachine, password, None).await;
+        setting.or_else(|error| match error {
+            NotSet::Refused(error) => Err(error),
+            // Asks for no proof that another one could overtake.
+            NotSet::Overtaken => Ok(()),
+        })
     }
 
     /// Sets the first password from a page. Only for a session that began with a ticket at this machine, and only
@@ -92,7 +97,8 @@ impl Door {
                 "The first password is set at the machine itself: run `nexus open` there.".to_owned(),
             );
         }
-        let setting = self.0.set_password(password, Some(&caller.session)).await;
+        let kept = Some(caller.session.as_str());
+        let setting = self.0.set_password(Provided::AtTheMachine, password, kept).await;
         setting.map_err(|error| error.to_string())
     }
 

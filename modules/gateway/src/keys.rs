@@ -2,7 +2,7 @@
 
 use std::sync::{
     Arc,
-    atomic::{AtomicUsize, Ordering},
+    atomic::{AtomicU64, AtomicUsize, Ordering},
 };
 
 use kit::{Dirs, Listener, Notice, NoticeKind, NoticeSender};
@@ -12,7 +12,7 @@ use tokio::sync::watch;
 use crate::{
     clock::Clock,
     cookie::CookieName,
-    credential::Credential,
+    credential::{Credential, SetError},
     hashing::{Busy, Hashing},
     session::{Session, Sessions},
     throttle::Throttle,
@@ -41,6 +41,35 @@ pub(crate) struct Keys {
     pub(crate) local_url: watch::Sender<Option<String>>,
     pub(crate) streams: watch::Sender<usize>,
     cookies: [CookieName; 2],
+    /// Passwords set since the start; see [`Proof`].
+    generation: AtomicU64,
+    /// Held by whoever sets a password, from looking at the present one to the end of the sessions.
+    setting: tokio::sync::Mutex<()>,
+}
+
+/// That a password was right, and which one it was: worth nothing once another one is set.
+///
+/// A check takes a tenth of a second. It says what was right when it began, so whoever acts on it asks again with
+/// [`Keys::holds`] when that is done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Proof(u64);
+
+/// On what condition a password is replaced.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Provided {
+    /// On none: the person is at the machine and owns the file.
+    AtTheMachine,
+    /// That this proof of the present one still holds.
+    Proved(Proof),
+}
+
+/// Why a password was not replaced.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum NotSet {
+    #[error(transparent)]
+    Refused(#[from] SetError),
+    #[error("the password was changed elsewhere in the meantime")]
+    Overtaken,
 }
 
 impl Keys {
@@ -71,6 +100,8 @@ impl Keys {
             streams: watch::Sender::new(0),
             cookies: [Listener::Local, Listener::Tunnel]
                 .map(|listener| CookieName::new(listener, &installation)),
+            generation: AtomicU64::new(0),
+            setting: tokio::sync::Mutex::default(),
             store,
             clock,
         })
@@ -88,28 +119,46 @@ impl Keys {
         self: &Arc<Self>,
         listener: Listener,
         password: kit::Secret,
-    ) -> Result<bool, Busy> {
+    ) -> Result<Option<Proof>, Busy> {
+        // Before the file is read: a password that is set from here on makes the proof worthless.
+        let proof = Proof(self.generation.load(Ordering::Acquire));
         let credential = self.credential.clone();
-        self.hashing
+        let is_right = self
+            .hashing
             .run(listener, move || credential.verify(password.expose()))
-            .await
+            .await?;
+        Ok(is_right.then_some(proof))
     }
 
-    /// Sets a password and ends every session but `kept`, with its streams. The error is a sentence for the person.
+    /// Whether the password that `proof` speaks of is still the one.
+    pub(crate) fn holds(&self, proof: Proof) -> bool {
+        self.generation.load(Ordering::Acquire) == proof.0
+    }
+
+    /// Sets a password and ends every session but `kept`, with its streams.
     pub(crate) async fn set_password(
         self: &Arc<Self>,
+        provided: Provided,
         password: kit::Secret,
         kept: Option<&str>,
-    ) -> Result<(), crate::credential::SetError> {
+    ) -> Result<(), NotSet> {
+        let _setting = self.setting.lock().await;
+        if let Provided::Proved(proof) = provided
+            && !self.holds(proof)
+        {
+            return Err(NotSet::Overtaken);
+        }
         let credential = self.credential.clone();
         // A person at the machine, or with a session that was proved a moment ago: no queue to wait in.
         let setting = tokio::task::spawn_blocking(move || credential.set(password.expose()));
         setting.await.unwrap_or_else(|panicked| {
-            Err(crate::credential::SetError::NotSaved {
+            Err(SetError::NotSaved {
                 path: "credential".into(),
                 source: std::io::Error::other(panicked),
             })
         })?;
+        // First what is under way loses its proof, then what has begun ends: no login falls between the two.
+        self.generation.fetch_add(1, Ordering::AcqRel);
         if let Err(error) = self
             .sessions
             .end(|session| Some(session.id.as_str()) != kept)

@@ -15,7 +15,7 @@ use crate::{
     device,
     form::Form,
     front::Visit,
-    keys::Keys,
+    keys::{Keys, Proof},
     password, path,
     session::{Kind, Session},
     throttle::{Locked, whole_seconds},
@@ -45,18 +45,23 @@ pub(crate) async fn submit(
     };
     let next = form.text("next").expose().to_owned();
     match check(&keys, &visit, form.text("password")).await {
-        Verdict::Right => enter(&keys, &visit, &headers, &next).await,
-        Verdict::Wrong => answer::page_with(StatusCode::UNAUTHORIZED, page(&next, Some(WRONG))),
+        Verdict::Right(proof) => enter(&keys, &visit, &headers, &next, proof).await,
+        Verdict::Wrong => wrong(&next),
         Verdict::Later(seconds) => later(&next, seconds),
         Verdict::Failed => No::Internal.answer(&headers),
     }
 }
 
-const WRONG: &str = "That is not the password.";
+fn wrong(next: &str) -> Response<Body> {
+    answer::page_with(
+        StatusCode::UNAUTHORIZED,
+        page(next, Some("That is not the password.")),
+    )
+}
 
 /// What came of a password.
 pub(crate) enum Verdict {
-    Right,
+    Right(Proof),
     Wrong,
     /// Nothing was checked; try again in so many seconds.
     Later(u64),
@@ -82,12 +87,12 @@ pub(crate) async fn check(keys: &Arc<Keys>, visit: &Visit, password: kit::Secret
     };
     let outcome = keys.verify(listener, password).await;
     let (verdict, settled) = match outcome {
-        Ok(true) => (Verdict::Right, keys.throttle.right(attempt).await),
-        Ok(false) => (Verdict::Wrong, Ok(())),
+        Ok(Some(proof)) => (Verdict::Right(proof), keys.throttle.right(attempt).await),
+        Ok(None) => (Verdict::Wrong, Ok(())),
         Err(_busy) => (Verdict::Later(BUSY_RETRY_S), keys.throttle.undone(attempt).await),
     };
     log(match verdict {
-        Verdict::Right => "right",
+        Verdict::Right(_) => "right",
         Verdict::Wrong | Verdict::Failed => "wrong",
         Verdict::Later(_) => "busy",
     });
@@ -97,13 +102,27 @@ pub(crate) async fn check(keys: &Arc<Keys>, visit: &Visit, password: kit::Secret
     verdict
 }
 
-async fn enter(keys: &Arc<Keys>, visit: &Visit, headers: &HeaderMap, next: &str) -> Response<Body> {
+async fn enter(
+    keys: &Arc<Keys>,
+    visit: &Visit,
+    headers: &HeaderMap,
+    next: &str,
+    proof: Proof,
+) -> Response<Body> {
+    if !keys.holds(proof) {
+        return wrong(next);
+    }
     end_former(keys, visit, headers).await;
     match keys
         .sessions
         .begin(Kind::Login, visit.listener, &device::name(headers))
         .await
     {
+        Ok((session, _)) if !keys.holds(proof) => {
+            // The password was changed while the session began, perhaps too late for the change to have ended it.
+            end(keys, &session.id).await;
+            wrong(next)
+        }
         Ok((session, token)) => {
             if visit.listener == Listener::Tunnel {
                 tell(keys, &session, visit.address);
@@ -127,8 +146,12 @@ async fn end_former(keys: &Arc<Keys>, visit: &Visit, headers: &HeaderMap) {
     let Some(former) = former.and_then(|token| keys.sessions.find(token, visit.listener)) else {
         return;
     };
-    if let Err(error) = keys.sessions.end(|session| session.id == former.id).await {
-        tracing::warn!(%error, "the former session could not be removed from the database");
+    end(keys, &former.id).await;
+}
+
+async fn end(keys: &Keys, id: &str) {
+    if let Err(error) = keys.sessions.end(|session| session.id == id).await {
+        tracing::warn!(%error, "an ended session could not be removed from the database");
     }
 }
 
@@ -186,4 +209,61 @@ fn page(next: &str, problem: Option<&str>) -> Markup {
             p.help { "At the machine itself, " code { "nexus open" } " enters without a password." }
         },
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::SystemTime;
+
+    use kit::{Dirs, NoticeSender, Secret};
+    use store::Store;
+
+    use super::*;
+    use crate::{clock::Clock, keys::Provided};
+
+    const OLD: &str = "a walrus plays the banjo";
+    const NEW: &str = "velvet ocean kettle";
+
+    fn secret(text: &str) -> Secret {
+        Secret::new(text.to_owned())
+    }
+
+    #[tokio::test]
+    async fn a_login_that_a_new_password_overtakes_was_made_with_a_wrong_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let keys = Keys::open(
+            Store::in_memory().unwrap(),
+            &Dirs::under(folder.path()),
+            NoticeSender::channel().0,
+            Arc::new(Clock::over(Arc::new(SystemTime::now))),
+        );
+        let keys = Arc::new(keys.unwrap());
+        keys.credential.set(OLD).unwrap();
+        let visit = Visit {
+            listener: Listener::Local,
+            address: IpAddr::from([127, 0, 0, 1]),
+            stop: kit::CancellationToken::new(),
+        };
+        let Verdict::Right(proof) = check(&keys, &visit, secret(OLD)).await else {
+            panic!("the password is right");
+        };
+
+        keys.set_password(Provided::AtTheMachine, secret(NEW), None)
+            .await
+            .unwrap();
+        let overtaken = enter(&keys, &visit, &HeaderMap::new(), "/", proof).await;
+        let changed = keys
+            .set_password(Provided::Proved(proof), secret(OLD), None)
+            .await;
+
+        assert_eq!(overtaken.status(), StatusCode::UNAUTHORIZED);
+        assert!(!overtaken.headers().contains_key(header::SET_COOKIE));
+        assert!(keys.sessions.list().is_empty());
+        assert!(changed.is_err());
+        let Verdict::Right(proof) = check(&keys, &visit, secret(NEW)).await else {
+            panic!("the new password is the one");
+        };
+        let entered = enter(&keys, &visit, &HeaderMap::new(), "/", proof).await;
+        assert_eq!(entered.status(), StatusCode::SEE_OTHER);
+    }
 }

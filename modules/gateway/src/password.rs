@@ -18,7 +18,7 @@ use crate::{
     door::Door,
     form::Form,
     front::Visit,
-    keys::Keys,
+    keys::{Keys, NotSet, Provided},
     login::{self, Verdict},
 };
 
@@ -40,9 +40,9 @@ pub(crate) async fn submit(
         answer::page_with(status, devices::page(&keys, &chrome, Some(problem)))
     };
     let door = Door(Arc::clone(&keys));
-    if door.has_password() {
+    let provided = if door.has_password() {
         match login::check(&keys, &visit, form.text("current")).await {
-            Verdict::Right => {}
+            Verdict::Right(proof) => Provided::Proved(proof),
             Verdict::Wrong => return refused(StatusCode::FORBIDDEN, "The current password is wrong."),
             Verdict::Failed => return No::Internal.answer(&headers),
             Verdict::Later(seconds) => {
@@ -54,19 +54,24 @@ pub(crate) async fn submit(
                 return response;
             }
         }
-    } else if !door.may_set_first_password(&caller) {
+    } else if door.may_set_first_password(&caller) {
+        Provided::AtTheMachine
+    } else {
         return No::NotHere.answer(&headers);
-    }
+    };
     if password != repeat {
         return refused(
             StatusCode::UNPROCESSABLE_ENTITY,
             "The two passwords are not the same.",
         );
     }
-    match keys.set_password(password, Some(&caller.session)).await {
+    match keys.set_password(provided, password, Some(&caller.session)).await {
         Ok(()) => answer::see("/devices"),
-        Err(SetError::Weak(weak)) => refused(StatusCode::UNPROCESSABLE_ENTITY, &weak.to_string()),
-        Err(error @ SetError::NotSaved { .. }) => {
+        Err(NotSet::Overtaken) => refused(StatusCode::FORBIDDEN, "The current password is wrong."),
+        Err(NotSet::Refused(SetError::Weak(weak))) => {
+            refused(StatusCode::UNPROCESSABLE_ENTITY, &weak.to_string())
+        }
+        Err(error @ NotSet::Refused(SetError::NotSaved { .. })) => {
             tracing::warn!(
                 error = &error as &dyn std::error::Error,
                 "the password was not set"

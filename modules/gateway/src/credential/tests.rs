@@ -64,6 +64,25 @@ fn a_cheap_hash_is_renewed_by_the_right_password() {
     assert!(credential.verify(PASSWORD));
 }
 
+#[test]
+fn renewing_a_hash_does_not_bring_an_old_password_back() {
+    let (folder, credential) = fresh();
+    let path = folder.path().join("credential");
+    std::fs::write(&path, cheap_hash(PASSWORD)).unwrap();
+    let Stored::Set(verified) = credential.read() else {
+        panic!("the hash is understood");
+    };
+    credential.set("velvet ocean kettle").unwrap();
+    let set = std::fs::read_to_string(&path).unwrap();
+
+    credential.renew(&verified, PASSWORD).unwrap();
+
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), set);
+    std::fs::remove_file(&path).unwrap();
+    credential.renew(&verified, PASSWORD).unwrap();
+    assert!(!credential.is_set());
+}
+
 fn cheap_hash(password: &str) -> String {
     use argon2::{Algorithm, Argon2, Params, Version};
     use base64::{Engine, engine::general_purpose::STANDARD_NO_PAD};

@@ -203,3 +203,34 @@ async fn lengths_of_passwords_are_judged_in_characters() {
     assert_eq!(house.log_in_with(&current).await.status, 303);
     house.turn_clock(Duration::from_secs(1));
 }
+
+#[tokio::test]
+async fn no_login_with_the_old_password_outlives_its_change() {
+    let house = House::open().await;
+    let mut passwords = [PASSWORD, "velvet ocean kettle"];
+
+    for round in 0..4 {
+        let [old, new] = passwords;
+        let mut storm = tokio::task::JoinSet::new();
+        for _ in 0..4 {
+            let body: String = url::form_urlencoded::byte_serialize(old.as_bytes()).collect();
+            let asked = house.form("/login", &format!("password={body}"));
+            storm.spawn(async move { asked.send().await });
+        }
+        house
+            .door
+            .set_password(kit::Secret::new(new.to_owned()))
+            .await
+            .unwrap();
+        let answers = storm.join_all().await;
+
+        assert!(
+            answers.iter().all(|answer| matches!(answer.status, 303 | 401)),
+            "{answers:?}"
+        );
+        assert_eq!(house.door.sessions(), [], "{round}");
+        // A right one forgives the wrong ones.
+        assert_eq!(house.log_in_with(new).await.status, 303);
+        passwords.reverse();
+    }
+}
