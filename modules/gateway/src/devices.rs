@@ -46,11 +46,10 @@ pub(crate) async fn revoke(
         Err(refusal) => return refusal,
     };
     let (id, others) = (form.text("id"), form.text("others"));
-    let is_over = |session: &str| match others.expose() {
-        "" => session == id.expose(),
-        _ => session != caller.session,
+    let outcome = match others.expose() {
+        "" => keys.sessions.end(|session| session.id == id.expose()).await,
+        _ => keys.end_all_but(Some(&caller.session)).await,
     };
-    let outcome = keys.sessions.end(|session| is_over(&session.id)).await;
     tracing::info!(target: "audit", event = "revoke", by = caller.session, session = id.expose(), "sessions were revoked");
     match outcome {
         Ok(_) => answer::see("/devices"),

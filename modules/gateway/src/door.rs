@@ -70,7 +70,7 @@ impl Door {
         credential::passphrase()
     }
 
-    /// Sets the password and ends all sessions. Needs no current one: whoever holds a `Door` owns the file.
+    /// Sets the password and ends all sessions and tickets. Needs no current one: whoever holds a `Door` owns the file.
     ///
     /// # Errors
     /// [`SetError`]: too easy to guess, or not saved.
@@ -140,12 +140,12 @@ impl Door {
         Ok(count > 0)
     }
 
-    /// Ends every session; tells how many there were.
+    /// Ends every session and every ticket; tells how many sessions there were.
     ///
     /// # Errors
     /// As [`revoke`](Self::revoke).
     pub async fn revoke_all(&self) -> Result<usize, StoreError> {
-        let count = self.0.sessions.end(|_| true).await?;
+        let count = self.0.end_all_but(None).await?;
         tracing::info!(target: "audit", event = "revoke_all", count, "all sessions were revoked");
         Ok(count)
     }

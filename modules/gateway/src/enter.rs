@@ -20,9 +20,9 @@ use crate::{
     form::Form,
     front::Visit,
     keys::Keys,
-    login::with_cookie,
+    login::{self, with_cookie},
     session::Kind,
-    ticket::{Entry, Purpose},
+    ticket::Purpose,
 };
 
 /// `GET /enter?ticket=…`, or with `Authorization: Ticket …`.
@@ -78,22 +78,27 @@ async fn consume(keys: &Arc<Keys>, visit: &Visit, headers: &HeaderMap, secret: &
     let entry = keys.tickets.consume(secret, Instant::now());
     let result = if entry.is_some() { "right" } else { "wrong" };
     tracing::info!(target: "audit", event = "ticket", listener = visit.listener.as_str(), source = %visit.address, result, "a ticket was presented");
-    let Some(Entry { purpose, path }) = entry else {
+    let Some(entry) = entry else {
         return expired();
     };
     let current = keys.cookie(visit.listener).find(headers);
     if let Some(session) = current.and_then(|token| keys.sessions.find(token, visit.listener)) {
         // Who is in already stays in the same session: another window must not end the first one's.
         keys.sessions.proved(&session);
-        return answer::see(&path);
+        return answer::see(&entry.path);
     }
-    let (kind, device) = match purpose {
+    let (kind, device) = match entry.purpose {
         Purpose::Window => (Kind::Window, "Window on this machine".to_owned()),
         Purpose::Link | Purpose::SetUp => (Kind::Link, device::name(headers)),
     };
     match keys.sessions.begin(kind, visit.listener, &device).await {
+        Ok((session, _)) if !keys.tickets.holds(&entry) => {
+            // All were sent out while the session began, perhaps too early to have ended it.
+            login::end(keys, &session.id).await;
+            expired()
+        }
         Ok((_, token)) => with_cookie(
-            answer::see(&path),
+            answer::see(&entry.path),
             &keys.cookie(visit.listener).set(token.expose()),
         ),
         Err(error) => {

@@ -135,7 +135,7 @@ impl Keys {
         self.generation.load(Ordering::Acquire) == proof.0
     }
 
-    /// Sets a password and ends every session but `kept`, with its streams.
+    /// Sets a password and ends every session but `kept`, with its streams, and every ticket.
     pub(crate) async fn set_password(
         self: &Arc<Self>,
         provided: Provided,
@@ -159,11 +159,7 @@ impl Keys {
         })?;
         // First what is under way loses its proof, then what has begun ends: no login falls between the two.
         self.generation.fetch_add(1, Ordering::AcqRel);
-        if let Err(error) = self
-            .sessions
-            .end(|session| Some(session.id.as_str()) != kept)
-            .await
-        {
+        if let Err(error) = self.end_all_but(kept).await {
             tracing::warn!(%error, "ended sessions could not be removed from the database");
         }
         tracing::info!(target: "audit", event = "password_set", kept, "the password was set");
@@ -177,6 +173,15 @@ impl Keys {
             page: "/devices".to_owned(),
         });
         Ok(())
+    }
+
+    /// Ends every session but `kept`, and every ticket: what was handed out before leads nowhere.
+    pub(crate) async fn end_all_but(&self, kept: Option<&str>) -> Result<usize, StoreError> {
+        // Tickets first: one that is being consumed has its session before the sessions end, or none.
+        self.tickets.clear();
+        self.sessions
+            .end(|session| Some(session.id.as_str()) != kept)
+            .await
     }
 
     /// A place for one more stream of `session`, given back when dropped; `None` when there are too many.

@@ -149,7 +149,8 @@ async fn end_former(keys: &Arc<Keys>, visit: &Visit, headers: &HeaderMap) {
     end(keys, &former.id).await;
 }
 
-async fn end(keys: &Keys, id: &str) {
+/// Ends one session, as far as the database lets it.
+pub(crate) async fn end(keys: &Keys, id: &str) {
     if let Err(error) = keys.sessions.end(|session| session.id == id).await {
         tracing::warn!(%error, "an ended session could not be removed from the database");
     }

@@ -5,7 +5,7 @@
 
 use std::{
     collections::HashMap,
-    sync::{Mutex, PoisonError},
+    sync::{Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
@@ -62,20 +62,24 @@ impl Ticket {
 pub(crate) struct Entry {
     pub(crate) purpose: Purpose,
     pub(crate) path: String,
+    /// Calls of [`Tickets::clear`] before it was consumed.
+    clearings: u64,
 }
 
 /// The tickets that wait.
 #[derive(Default)]
-pub(crate) struct Tickets(Mutex<HashMap<Fingerprint, (Entry, Instant)>>);
+pub(crate) struct Tickets(Mutex<Waiting>);
+
+#[derive(Default)]
+struct Waiting {
+    tickets: HashMap<Fingerprint, (Entry, Instant)>,
+    clearings: u64,
+}
 
 impl Tickets {
     /// Makes a ticket that leads to `path`; a path that is no page of ours becomes the start page.
     pub(crate) fn issue(&self, purpose: Purpose, path: &str, now: Instant) -> Ticket {
         let path = if path::is_own_page(path) { path } else { "/" };
-        let entry = Entry {
-            purpose,
-            path: path.to_owned(),
-        };
         let life = match purpose {
             Purpose::Window | Purpose::Link => LIFE,
             Purpose::SetUp => SET_UP_LIFE,
@@ -83,25 +87,46 @@ impl Tickets {
         let secret = token::fresh();
         // A fresh token always has a fingerprint.
         let fingerprint = token::fingerprint(secret.expose()).unwrap_or_default();
-        let mut waiting = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        waiting.retain(|_, (_, until)| *until > now);
-        if waiting.len() >= TICKETS_MAX {
-            let oldest = waiting
+        let mut waiting = self.lock();
+        let entry = Entry {
+            purpose,
+            path: path.to_owned(),
+            clearings: waiting.clearings,
+        };
+        let tickets = &mut waiting.tickets;
+        tickets.retain(|_, (_, until)| *until > now);
+        if tickets.len() >= TICKETS_MAX {
+            let oldest = tickets
                 .iter()
                 .min_by_key(|(_, (_, until))| *until)
                 .map(|(key, _)| *key);
-            waiting.remove(&oldest.unwrap_or_default());
+            tickets.remove(&oldest.unwrap_or_default());
         }
-        waiting.insert(fingerprint, (entry, now + life));
+        tickets.insert(fingerprint, (entry, now + life));
         Ticket { secret, life }
     }
 
     /// Uses a ticket up. `None` when it is unknown, used or too old.
     pub(crate) fn consume(&self, secret: &str, now: Instant) -> Option<Entry> {
         let fingerprint = token::fingerprint(secret)?;
-        let mut waiting = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let (entry, until) = waiting.remove(&fingerprint)?;
+        let (entry, until) = self.lock().tickets.remove(&fingerprint)?;
         (until > now).then_some(entry)
+    }
+
+    /// Makes every ticket worthless, and with it the entries that were consumed and are not through the door yet.
+    pub(crate) fn clear(&self) {
+        let mut waiting = self.lock();
+        waiting.tickets.clear();
+        waiting.clearings += 1;
+    }
+
+    /// Whether an entry still leads in.
+    pub(crate) fn holds(&self, entry: &Entry) -> bool {
+        self.lock().clearings == entry.clearings
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Waiting> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -141,6 +166,24 @@ mod tests {
     }
 
     #[test]
+    fn cleared_tickets_lead_nowhere_and_later_ones_do() {
+        let tickets = Tickets::default();
+        let now = Instant::now();
+        let under_way = tickets.issue(Purpose::Link, "/chat", now);
+        let waiting = tickets.issue(Purpose::Link, "/chat", now);
+        let entry = tickets.consume(under_way.secret.expose(), now).unwrap();
+        assert!(tickets.holds(&entry));
+
+        tickets.clear();
+
+        assert!(!tickets.holds(&entry));
+        assert_eq!(tickets.consume(waiting.secret.expose(), now), None);
+        let later = tickets.issue(Purpose::Link, "/chat", now);
+        let entry = tickets.consume(later.secret.expose(), now).unwrap();
+        assert!(tickets.holds(&entry));
+    }
+
+    #[test]
     fn waiting_tickets_are_bounded() {
         let tickets = Tickets::default();
         let now = Instant::now();
@@ -149,7 +192,7 @@ mod tests {
             tickets.issue(Purpose::Link, "/", now + Duration::from_millis(second));
         }
 
-        assert_eq!(tickets.0.lock().unwrap().len(), TICKETS_MAX);
+        assert_eq!(tickets.lock().tickets.len(), TICKETS_MAX);
         assert_eq!(tickets.consume(first.secret.expose(), now), None);
     }
 }

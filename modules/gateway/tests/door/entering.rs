@@ -234,3 +234,55 @@ async fn no_login_with_the_old_password_outlives_its_change() {
         passwords.reverse();
     }
 }
+
+#[tokio::test]
+async fn tickets_end_with_the_sessions() {
+    let house = House::open().await;
+    let own = house.log_in().await;
+    let is_expired = async |ticket: gateway::Ticket| {
+        let form = format!("ticket={}", ticket.secret.expose());
+        let answer = house.form("/enter", &form).send().await;
+        (answer.status, answer.header("set-cookie").is_some()) == (401, false)
+    };
+    let ticket = |purpose| house.door.ticket(purpose, "/chat");
+
+    let waiting = ticket(Purpose::Link);
+    let others = house.form("/devices/revoke", "others=1").with("Cookie", &own);
+    assert_eq!(others.status().await, 303);
+    assert!(is_expired(waiting).await);
+
+    let waiting = ticket(Purpose::Window);
+    house.door.revoke_all().await.unwrap();
+    assert!(is_expired(waiting).await);
+
+    let waiting = [ticket(Purpose::Link), ticket(Purpose::SetUp)];
+    house
+        .door
+        .set_password(kit::Secret::new("velvet ocean kettle".to_owned()))
+        .await
+        .unwrap();
+    for waiting in waiting {
+        assert!(is_expired(waiting).await);
+    }
+    assert_eq!(house.door.sessions(), []);
+    assert!(!is_expired(ticket(Purpose::Link)).await);
+}
+
+#[tokio::test]
+async fn whoever_sets_the_first_password_stays_and_other_tickets_do_not() {
+    let house = House::without_password().await;
+    let cookie = house.enter(Purpose::SetUp).await;
+    let other = house.door.ticket(Purpose::SetUp, "/onboarding");
+    let form = "password=a+walrus+plays+the+banjo&repeat=a+walrus+plays+the+banjo";
+
+    let set = house
+        .form("/password", form)
+        .with("Cookie", &cookie)
+        .status()
+        .await;
+
+    assert_eq!(set, 303);
+    assert_eq!(house.ask("GET", "/chat").page_of(&cookie).status().await, 200);
+    let entering = house.form("/enter", &format!("ticket={}", other.secret.expose()));
+    assert_eq!(entering.status().await, 401);
+}
