@@ -5,16 +5,16 @@ use axum::http::{HeaderMap, header};
 /// The allow-list of one listener: every value of `Host` it answers to, port included.
 ///
 /// It is what stands between a name somebody points at 127.0.0.1 and the browser's cookie, so it is asked before
-/// anything else, the login included.
+/// anything else, the login included. `localhost` is not on it: browsers try `[::1]` first for that name, and there
+/// any other user of this machine may listen.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Hosts(Vec<String>);
 
 impl Hosts {
-    /// The names of this machine with `port`, and with each of `extra_ports` (a forwarded port of another machine).
+    /// 127.0.0.1 with `port`, and with each of `extra_ports` (a forwarded port of another machine).
     pub fn local(port: u16, extra_ports: &[u16]) -> Self {
         let ports = std::iter::once(&port).chain(extra_ports);
-        let names = ports.flat_map(|port| ["127.0.0.1", "localhost"].map(|name| format!("{name}:{port}")));
-        Self(names.collect())
+        Self(ports.map(|port| format!("127.0.0.1:{port}")).collect())
     }
 
     /// The one `Host` of a request if it is on the list.
@@ -23,10 +23,7 @@ impl Hosts {
         let (host, None) = (given.next()?.to_str().ok()?, given.next()) else {
             return None;
         };
-        self.0
-            .iter()
-            .any(|name| name.eq_ignore_ascii_case(host))
-            .then_some(host)
+        self.0.iter().any(|name| name == host).then_some(host)
     }
 }
 
@@ -37,7 +34,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_the_names_of_this_machine_with_the_right_port_are_admitted() {
+    fn only_the_address_that_is_listened_on_with_the_right_port_is_admitted() {
         let hosts = Hosts::local(4100, &[8080]);
         let admits = |host: &str| {
             let mut headers = HeaderMap::new();
@@ -45,12 +42,7 @@ mod tests {
             hosts.admitted(&headers).is_some()
         };
 
-        for host in [
-            "127.0.0.1:4100",
-            "localhost:4100",
-            "LOCALHOST:4100",
-            "127.0.0.1:8080",
-        ] {
+        for host in ["127.0.0.1:4100", "127.0.0.1:8080"] {
             assert!(admits(host), "{host}");
         }
         for host in [
@@ -58,6 +50,10 @@ mod tests {
             "evil.example:4100",
             "127.0.0.1",
             "localhost",
+            "localhost:4100",
+            "LOCALHOST:4100",
+            "localhost:8080",
+            "127.0.0.2:4100",
             "127.0.0.1:4101",
             "localhost.evil.example:4100",
             "127.0.0.1:4100.",
@@ -76,8 +72,8 @@ mod tests {
     fn two_hosts_are_none() {
         let mut headers = HeaderMap::new();
         assert_eq!(Hosts::local(1, &[]).admitted(&headers), None);
-        headers.append(header::HOST, HeaderValue::from_static("localhost:1"));
-        headers.append(header::HOST, HeaderValue::from_static("localhost:1"));
+        headers.append(header::HOST, HeaderValue::from_static("127.0.0.1:1"));
+        headers.append(header::HOST, HeaderValue::from_static("127.0.0.1:1"));
         assert_eq!(Hosts::local(1, &[]).admitted(&headers), None);
     }
 }

@@ -89,6 +89,9 @@ async fn another_name_for_this_machine_is_refused_before_anything_else() {
         &format!("evil.example:{}", house.port),
         "127.0.0.1",
         "localhost",
+        // Resolved to [::1] first, where somebody else may listen.
+        &format!("localhost:{}", house.port),
+        &format!("[::1]:{}", house.port),
         "127.0.0.1:1",
         "[::1]:1",
     ] {
@@ -98,7 +101,7 @@ async fn another_name_for_this_machine_is_refused_before_anything_else() {
         }
     }
     assert_eq!(
-        ask("/chat", &format!("localhost:{}", house.port)).status().await,
+        ask("/chat", &format!("127.0.0.1:{}", house.port)).status().await,
         200
     );
     assert_eq!(house.recorded().len(), 0);

@@ -17,7 +17,7 @@ async fn free_port() -> u16 {
 async fn healthz(port: u16, named: u16) -> String {
     raw(
         port,
-        format!("GET /healthz HTTP/1.1\r\nHost: localhost:{named}\r\nConnection: close\r\n\r\n").as_bytes(),
+        format!("GET /healthz HTTP/1.1\r\nHost: 127.0.0.1:{named}\r\nConnection: close\r\n\r\n").as_bytes(),
     )
     .await
 }
