@@ -78,8 +78,11 @@ impl Door {
         let setting = self.0.set_password(Provided::AtTheMachine, password, None).await;
         setting.or_else(|error| match error {
             NotSet::Refused(error) => Err(error),
-            // Asks for no proof that another one could overtake.
-            NotSet::Overtaken => Ok(()),
+            // What is only ever said to pages: at the machine nothing is asked for and nobody waits.
+            other => Err(SetError::NotSaved {
+                path: "credential".into(),
+                source: std::io::Error::other(other),
+            }),
         })
     }
 
@@ -89,17 +92,20 @@ impl Door {
     /// # Errors
     /// A sentence for the person.
     pub async fn set_first_password(&self, caller: &Caller, password: Secret) -> Result<(), String> {
-        if self.has_password() {
-            return Err("A password is set already. Change it on the page of the devices.".to_owned());
-        }
         if !self.may_set_first_password(caller) {
             return Err(
                 "The first password is set at the machine itself: run `nexus open` there.".to_owned(),
             );
         }
         let kept = Some(caller.session.as_str());
-        let setting = self.0.set_password(Provided::AtTheMachine, password, kept).await;
-        setting.map_err(|error| error.to_string())
+        let setting = self.0.set_password(Provided::Absent, password, kept).await;
+        setting.map_err(|error| match error {
+            NotSet::SetAlready | NotSet::Overtaken => {
+                "A password is set already. Change it on the page of the devices.".to_owned()
+            }
+            NotSet::Busy(_) => "Too many passwords are being set. Try again in a moment.".to_owned(),
+            NotSet::Refused(error) => error.to_string(),
+        })
     }
 
     pub(crate) fn may_set_first_password(&self, caller: &Caller) -> bool {

@@ -61,6 +61,8 @@ pub(crate) enum Provided {
     AtTheMachine,
     /// That this proof of the present one still holds.
     Proved(Proof),
+    /// That there is none yet. Asked for by a page, so the hash waits for its turn like those of logins.
+    Absent,
 }
 
 /// Why a password was not replaced.
@@ -70,6 +72,10 @@ pub(crate) enum NotSet {
     Refused(#[from] SetError),
     #[error("the password was changed elsewhere in the meantime")]
     Overtaken,
+    #[error("a password is set already")]
+    SetAlready,
+    #[error(transparent)]
+    Busy(#[from] Busy),
 }
 
 impl Keys {
@@ -136,27 +142,41 @@ impl Keys {
     }
 
     /// Sets a password and ends every session but `kept`, with its streams, and every ticket.
+    ///
+    /// Once begun it is done to the end, even if whoever asked goes away: a new password beside the old sessions would
+    /// be half a change.
     pub(crate) async fn set_password(
         self: &Arc<Self>,
         provided: Provided,
         password: kit::Secret,
         kept: Option<&str>,
     ) -> Result<(), NotSet> {
+        let (keys, kept) = (Arc::clone(self), kept.map(str::to_owned));
+        let setting =
+            tokio::spawn(async move { keys.replace_password(provided, password, kept.as_deref()).await });
+        setting
+            .await
+            .unwrap_or_else(|panicked| Err(not_saved(panicked).into()))
+    }
+
+    async fn replace_password(
+        &self,
+        provided: Provided,
+        password: kit::Secret,
+        kept: Option<&str>,
+    ) -> Result<(), NotSet> {
         let _setting = self.setting.lock().await;
-        if let Provided::Proved(proof) = provided
-            && !self.holds(proof)
-        {
-            return Err(NotSet::Overtaken);
-        }
         let credential = self.credential.clone();
-        // A person at the machine, or with a session that was proved a moment ago: no queue to wait in.
-        let setting = tokio::task::spawn_blocking(move || credential.set(password.expose()));
-        setting.await.unwrap_or_else(|panicked| {
-            Err(SetError::NotSaved {
-                path: "credential".into(),
-                source: std::io::Error::other(panicked),
-            })
-        })?;
+        let set = move || credential.set(password.expose());
+        match provided {
+            Provided::Proved(proof) if !self.holds(proof) => return Err(NotSet::Overtaken),
+            Provided::Absent if self.credential.is_set() => return Err(NotSet::SetAlready),
+            Provided::Absent => self.hashing.run(Listener::Local, set).await??,
+            // A person at the machine, or with a session that was proved a moment ago: no queue to wait in.
+            Provided::AtTheMachine | Provided::Proved(_) => tokio::task::spawn_blocking(set)
+                .await
+                .unwrap_or_else(|panicked| Err(not_saved(panicked)))?,
+        }
         // First what is under way loses its proof, then what has begun ends: no login falls between the two.
         self.generation.fetch_add(1, Ordering::AcqRel);
         if let Err(error) = self.end_all_but(kept).await {
@@ -219,6 +239,13 @@ impl Drop for StreamPlace {
         self.keys
             .streams
             .send_modify(|count| *count = count.saturating_sub(1));
+    }
+}
+
+fn not_saved(panicked: tokio::task::JoinError) -> SetError {
+    SetError::NotSaved {
+        path: "credential".into(),
+        source: std::io::Error::other(panicked),
     }
 }
 

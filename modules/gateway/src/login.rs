@@ -22,7 +22,7 @@ use crate::{
 };
 
 /// After this many seconds a login that found the hashing busy may be tried again.
-const BUSY_RETRY_S: u64 = 5;
+pub(crate) const BUSY_RETRY_S: u64 = 5;
 
 /// `GET /login?next=/chat`.
 pub(crate) async fn show(request: Request<Body>) -> Response<Body> {
@@ -220,7 +220,7 @@ mod tests {
     use store::Store;
 
     use super::*;
-    use crate::{clock::Clock, keys::Provided};
+    use crate::{clock::Clock, door::Door, keys::Provided};
 
     const OLD: &str = "a walrus plays the banjo";
     const NEW: &str = "velvet ocean kettle";
@@ -229,16 +229,55 @@ mod tests {
         Secret::new(text.to_owned())
     }
 
-    #[tokio::test]
-    async fn a_login_that_a_new_password_overtakes_was_made_with_a_wrong_one() {
-        let folder = tempfile::tempdir().unwrap();
+    fn keys(folder: &std::path::Path) -> Arc<Keys> {
         let keys = Keys::open(
             Store::in_memory().unwrap(),
-            &Dirs::under(folder.path()),
+            &Dirs::under(folder),
             NoticeSender::channel().0,
             Arc::new(Clock::over(Arc::new(SystemTime::now))),
         );
-        let keys = Arc::new(keys.unwrap());
+        Arc::new(keys.unwrap())
+    }
+
+    #[tokio::test]
+    async fn the_first_password_waits_for_its_turn_like_any_other() {
+        let folder = tempfile::tempdir().unwrap();
+        let keys = keys(folder.path());
+        let door = Door(Arc::clone(&keys));
+        let (session, _) = keys
+            .sessions
+            .begin(Kind::Link, Listener::Local, "x")
+            .await
+            .unwrap();
+        // Everybody who can wait waits, until one is turned away.
+        let (release, held) = std::sync::mpsc::channel::<()>();
+        let held = Arc::new(std::sync::Mutex::new(held));
+        let mut storm = tokio::task::JoinSet::new();
+        for _ in 0..50 {
+            let (keys, held) = (Arc::clone(&keys), Arc::clone(&held));
+            let work = move || held.lock().unwrap().recv().is_ok();
+            storm.spawn(async move { keys.hashing.run(Listener::Local, work).await });
+        }
+        assert!(storm.join_next().await.unwrap().unwrap().is_err());
+
+        let refused = door.set_first_password(&session.caller(), secret(NEW)).await;
+
+        assert!(refused.unwrap_err().contains("Try again"));
+        assert!(!keys.credential.is_set());
+        drop(release);
+        storm.join_all().await;
+        door.set_first_password(&session.caller(), secret(NEW))
+            .await
+            .unwrap();
+        let again = door.set_first_password(&session.caller(), secret(OLD)).await;
+        assert!(again.unwrap_err().contains("set already"));
+        assert!(keys.credential.verify(NEW));
+    }
+
+    #[tokio::test]
+    async fn a_login_that_a_new_password_overtakes_was_made_with_a_wrong_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let keys = keys(folder.path());
         keys.credential.set(OLD).unwrap();
         let visit = Visit {
             listener: Listener::Local,

@@ -46,16 +46,11 @@ pub(crate) async fn submit(
             Verdict::Wrong => return refused(StatusCode::FORBIDDEN, "The current password is wrong."),
             Verdict::Failed => return No::Internal.answer(&headers),
             Verdict::Later(seconds) => {
-                let mut response = refused(
-                    StatusCode::TOO_MANY_REQUESTS,
-                    "Too many wrong passwords. Try again later.",
-                );
-                response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
-                return response;
+                return later(refused, seconds, "Too many wrong passwords. Try again later.");
             }
         }
     } else if door.may_set_first_password(&caller) {
-        Provided::AtTheMachine
+        Provided::Absent
     } else {
         return No::NotHere.answer(&headers);
     };
@@ -67,6 +62,12 @@ pub(crate) async fn submit(
     }
     match keys.set_password(provided, password, Some(&caller.session)).await {
         Ok(()) => answer::see("/devices"),
+        Err(NotSet::SetAlready) => refused(StatusCode::CONFLICT, "A password was set in the meantime."),
+        Err(NotSet::Busy(_)) => later(
+            refused,
+            login::BUSY_RETRY_S,
+            "Too many passwords are being set. Try again in a moment.",
+        ),
         Err(NotSet::Overtaken) => refused(StatusCode::FORBIDDEN, "The current password is wrong."),
         Err(NotSet::Refused(SetError::Weak(weak))) => {
             refused(StatusCode::UNPROCESSABLE_ENTITY, &weak.to_string())
@@ -79,6 +80,16 @@ pub(crate) async fn submit(
             No::Internal.answer(&headers)
         }
     }
+}
+
+fn later(
+    refused: impl Fn(StatusCode, &str) -> Response<Body>,
+    seconds: u64,
+    problem: &str,
+) -> Response<Body> {
+    let mut response = refused(StatusCode::TOO_MANY_REQUESTS, problem);
+    response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
+    response
 }
 
 /// A name for password managers, which keep none without one. There is one account and nobody types its name.

@@ -286,3 +286,37 @@ async fn whoever_sets_the_first_password_stays_and_other_tickets_do_not() {
     let entering = house.form("/enter", &format!("ticket={}", other.secret.expose()));
     assert_eq!(entering.status().await, 401);
 }
+
+#[tokio::test]
+async fn of_first_passwords_set_at_once_one_is_the_first() {
+    let house = House::without_password().await;
+    let cookie = house.enter(Purpose::SetUp).await;
+    let passwords = [
+        "a walrus plays the banjo",
+        "velvet ocean kettle",
+        "seventeen quartz mangoes",
+        "lagoon tractor ninety",
+    ];
+    let mut storm = tokio::task::JoinSet::new();
+    for password in passwords {
+        let encoded: String = url::form_urlencoded::byte_serialize(password.as_bytes()).collect();
+        let asked = house
+            .form("/password", &format!("password={encoded}&repeat={encoded}"))
+            .with("Cookie", &cookie);
+        storm.spawn(async move { (password, asked.status().await) });
+    }
+
+    let outcomes = storm.join_all().await;
+
+    let mut first = outcomes.iter().filter(|(_, status)| *status == 303);
+    let (password, _) = first.next().unwrap();
+    assert!(first.next().is_none(), "{outcomes:?}");
+    // Those that came after it need the current one.
+    assert!(
+        outcomes
+            .iter()
+            .all(|(_, status)| matches!(status, 303 | 403 | 409)),
+        "{outcomes:?}"
+    );
+    assert!(gateway::credential::Credential::at(house.folder.path()).verify(password));
+}
