@@ -30,8 +30,23 @@ need_cargo() {
   fi
   command -v cargo >/dev/null \
     || die 4 'Rust is missing. Install it as https://rustup.rs says, then run this again.'
-  (cd "$root" && cargo --version >/dev/null) \
-    || die 4 "The Rust release of rust-toolchain.toml is missing. Run: rustup toolchain install"
+  pin_rust
+}
+
+# Lints and formatting are those of one Rust release. Where rustup neither has it nor can fetch it, the one that is
+# there serves: cargo itself refuses one that is too old.
+pin_rust() {
+  [[ -z ${RUSTUP_TOOLCHAIN-} ]] && command -v rustup >/dev/null || return 0
+  local release
+  release=$(sed -n 's/^channel = "\(.*\)"$/\1/p' "$root/installers/rust-toolchain.toml")
+  if ! RUSTUP_TOOLCHAIN=$release cargo clippy --version >/dev/null 2>&1; then
+    say "Fetching Rust $release"
+    timeout 600 rustup toolchain install "$release" --profile minimal --component clippy,rustfmt >&2 || {
+      say "Rust $release could not be fetched; using $(cargo --version)."
+      return 0
+    }
+  fi
+  export RUSTUP_TOOLCHAIN=$release
 }
 
 # Two runs at once would build and test in the same folders: the second waits.

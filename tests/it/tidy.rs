@@ -25,7 +25,6 @@ const TOP: &[&str] = &[
     "icons",
     "installers",
     "modules",
-    "rust-toolchain.toml",
     "src",
     "tests",
 ];
