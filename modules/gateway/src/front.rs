@@ -88,7 +88,7 @@ impl Front {
         let answering = Answering::new(talk);
         let listener = visit.listener;
         // A panic in a module's page is that page's failure, not the connection's; what it said is in the log.
-        let admitted = AssertUnwindSafe(self.admit(visit, hosts, request))
+        let admitted = AssertUnwindSafe(self.admit(visit, hosts, talk, request))
             .catch_unwind()
             .await;
         let mut response = admitted.unwrap_or_else(|_panicked| No::Internal.json());
@@ -102,7 +102,13 @@ impl Front {
         })
     }
 
-    async fn admit(&self, visit: Visit, hosts: &Hosts, request: Request<Incoming>) -> Response<Body> {
+    async fn admit(
+        &self,
+        visit: Visit,
+        hosts: &Hosts,
+        talk: &Talk,
+        request: Request<Incoming>,
+    ) -> Response<Body> {
         let Some(host) = hosts.admitted(request.headers()) else {
             return answer::bare(StatusCode::MISDIRECTED_REQUEST);
         };
@@ -128,6 +134,7 @@ impl Front {
         let Some(session) = self.session(&visit, &request) else {
             return Self::stranger(&request);
         };
+        talk.in_session();
         if session.kind != Kind::Script && !self.is_own(&request, &origin, is_safe) {
             return No::OtherSite.answer(request.headers());
         }

@@ -1,5 +1,6 @@
 //! Takes connections and gives each its own task.
 
+mod crowd;
 mod port;
 
 use std::{io, net::SocketAddr, sync::Arc, time::Duration};
@@ -10,7 +11,6 @@ use kit::{CancellationToken, Listener};
 use tokio::{
     net::{TcpListener, TcpStream},
     sync::watch,
-    task::JoinSet,
     time::{sleep, timeout},
 };
 
@@ -19,9 +19,10 @@ use crate::{
     host::Hosts,
     wire::{Talk, Wire},
 };
+use crowd::Crowd;
 pub(crate) use port::{BindError, bind};
 
-/// Connections of the local listener.
+/// Connections of the local listener. What is left over makes room, see [`Crowd`].
 const CONNECTIONS_MAX: usize = 512;
 
 /// After the system had no descriptor or memory for a connection.
@@ -42,33 +43,23 @@ pub(crate) async fn serve(
     front: Arc<Front>,
     stop: CancellationToken,
 ) {
-    let mut connections = JoinSet::new();
+    let mut crowd = Crowd::new(CONNECTIONS_MAX);
     let mut pause = PAUSE_FIRST;
-    loop {
-        // Finished ones leave their place.
-        while connections.try_join_next().is_some() {}
-        if connections.len() >= CONNECTIONS_MAX {
-            tokio::select! {
-                () = stop.cancelled() => break,
-                _ = connections.join_next() => continue,
-            }
-        }
-        let accepted = tokio::select! {
-            () = stop.cancelled() => break,
-            accepted = socket.accept() => accepted,
-        };
+    while let Some(accepted) = crowd.next(&socket, &stop).await {
         match accepted {
             Ok((stream, peer)) => {
                 pause = PAUSE_FIRST;
                 let hosts = Arc::clone(&hosts.borrow());
-                connections.spawn(converse(
+                let talk = Arc::new(Talk::default());
+                let connection = Connection {
                     stream,
                     peer,
-                    listener,
-                    hosts,
-                    Arc::clone(&front),
-                    stop.clone(),
-                ));
+                    talk: Arc::clone(&talk),
+                };
+                crowd.seat(
+                    talk,
+                    converse(connection, listener, hosts, Arc::clone(&front), stop.clone()),
+                );
             }
             Err(error) if is_the_peers(&error) => {}
             Err(error) => {
@@ -79,12 +70,8 @@ pub(crate) async fn serve(
         }
     }
     drop(socket);
-    let drained = timeout(DRAIN_MAX, async {
-        while connections.join_next().await.is_some() {}
-    })
-    .await;
-    if drained.is_err() {
-        connections.shutdown().await;
+    if timeout(DRAIN_MAX, crowd.ended()).await.is_err() {
+        crowd.shutdown().await;
     }
 }
 
@@ -95,19 +82,24 @@ fn is_the_peers(error: &io::Error) -> bool {
     )
 }
 
-async fn converse(
+struct Connection {
     stream: TcpStream,
     peer: SocketAddr,
+    talk: Arc<Talk>,
+}
+
+async fn converse(
+    connection: Connection,
     listener: Listener,
     hosts: Arc<Hosts>,
     front: Arc<Front>,
     stop: CancellationToken,
 ) {
+    let Connection { stream, peer, talk } = connection;
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "a connection went away at once");
         return;
     }
-    let talk = Arc::new(Talk::default());
     let wire = Wire::new(stream, Arc::clone(&talk));
     let service = service_fn(|request| {
         let visit = Visit {

@@ -30,11 +30,26 @@ pub(crate) struct Talk {
     open: AtomicUsize,
     /// The last one turned the connection into something else.
     is_upgraded: AtomicBool,
+    /// A request on it was made in a session.
+    had_session: AtomicBool,
 }
 
 impl Talk {
     pub(crate) fn upgraded(&self) {
         self.is_upgraded.store(true, Ordering::Release);
+    }
+
+    pub(crate) fn in_session(&self) {
+        self.had_session.store(true, Ordering::Release);
+    }
+
+    pub(crate) fn had_session(&self) -> bool {
+        self.had_session.load(Ordering::Acquire)
+    }
+
+    /// Whether no request is under way.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.open.load(Ordering::Acquire) == 0
     }
 }
 
@@ -91,7 +106,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
     }
 
     fn is_answering(&self) -> bool {
-        self.talk.open.load(Ordering::Acquire) > 0
+        !self.talk.is_idle()
     }
 
     /// Lets the scanner judge `bytes` from `passed` on; gives where it stopped.
