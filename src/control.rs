@@ -1,9 +1,9 @@
 //! The socket other processes of the same user talk to the agent over.
 //!
 //! One JSON object per line: a [`Request`] in, an [`Answer`] out (for [`Request::Watch`] one answer per change). The
-//! socket lies in the private `run` folder, so only its owner can connect. Processes that the agent's children
-//! started belong to the same user too: what would let them in as their owner (tickets, password, devices, settings,
-//! secrets) is refused to them, see [`peer`].
+//! socket lies in the private `run` folder, so only its owner can connect, and either side checks who the other is.
+//! Processes that the agent's children started belong to the same user too: they may look, but nothing that acts or
+//! lets them in as their owner is done for them, see [`peer`].
 
 pub mod client;
 pub mod instance;
@@ -68,13 +68,18 @@ pub enum Request {
 }
 
 impl Request {
-    /// Whether the answer would let the asking process in as the owner, or change who gets in.
+    /// Whether only the owner may ask it: it acts, or it lets whoever asks in. The others may look.
     ///
     /// Written without a wildcard: a new request has to be judged here.
     pub fn needs_owner(&self) -> bool {
         match self {
-            Self::Status | Self::Watch | Self::Show { .. } | Self::Call { .. } | Self::Quit { .. } => false,
-            Self::Link { .. }
+            Self::Status | Self::Watch => false,
+            // The one verb that every module means the same by, and that changes nothing.
+            Self::Call { verb, .. } => verb != "status",
+            // A window that is shown enters with a ticket.
+            Self::Show { .. }
+            | Self::Quit { .. }
+            | Self::Link { .. }
             | Self::Settings(_)
             | Self::PasswordSet { .. }
             | Self::Secret(_)

@@ -228,6 +228,22 @@ mod tests {
         }
     }
 
+    async fn answer_to(request: &Request, peer: Peer) -> String {
+        let (theirs, ours) = duplex(LINE_BYTES_MAX);
+        let ask = async {
+            let mut theirs = BufReader::new(theirs);
+            let mut line = serde_json::to_vec(request).unwrap();
+            line.push(b'\n');
+            theirs.write_all(&line).await.unwrap();
+            let mut said = String::new();
+            theirs.read_line(&mut said).await.unwrap();
+            said
+        };
+        let (served, said) = tokio::join!(serve(ours, peer, &Idle), ask);
+        served.unwrap();
+        said
+    }
+
     #[test]
     fn watchers_inside_take_none_of_the_owners_places() {
         let places = Places::default();
@@ -252,5 +268,33 @@ mod tests {
 
         assert_eq!(began.elapsed().as_secs(), REQUEST_WAIT.as_secs());
         drop(theirs);
+    }
+
+    #[tokio::test]
+    async fn what_acts_is_refused_to_processes_inside() {
+        let call = |verb: &str| Request::Call {
+            module: "opencode".to_owned(),
+            verb: verb.to_owned(),
+            args: Vec::new(),
+            wait: false,
+        };
+
+        for request in [
+            Request::Show { page: None },
+            Request::Link { page: None },
+            Request::Quit { now: true },
+            call("stop"),
+            call("restart"),
+        ] {
+            let (inside, owner) = (
+                answer_to(&request, Peer::Inside).await,
+                answer_to(&request, Peer::Owner).await,
+            );
+            assert!(inside.contains("refused"), "{request:?}: {inside}");
+            assert_eq!(owner, "{\"ok\":null}\n", "{request:?}");
+        }
+        for request in [Request::Status, call("status")] {
+            assert_eq!(answer_to(&request, Peer::Inside).await, "{\"ok\":null}\n");
+        }
     }
 }
