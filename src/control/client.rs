@@ -24,8 +24,13 @@ impl Client {
     /// Connects to the agent of these folders; `None` when none runs. An agent that is just starting is waited for.
     ///
     /// # Errors
-    /// What the system said when the socket is there but cannot be used.
+    /// What the system said when the socket is there but cannot be used, or why it is not trusted: passwords are sent
+    /// over it, so neither its folder nor its other end may be anybody else's.
     pub fn connect(run: &Path) -> io::Result<Option<Self>> {
+        if !run.exists() {
+            return Ok(None);
+        }
+        kit::dirs::check_private(run).map_err(io::Error::other)?;
         let began = Instant::now();
         loop {
             match socket::connect_blocking(run) {
@@ -51,6 +56,8 @@ impl Client {
 
     #[cfg(unix)]
     fn new(stream: std::os::unix::net::UnixStream) -> io::Result<Self> {
+        let listens = os::peer_uid(std::os::fd::AsFd::as_fd(&stream))?;
+        check_user(listens, os::effective_uid())?;
         Ok(Self {
             writer: Box::new(stream.try_clone()?),
             reader: BufReader::new(Box::new(stream)),
@@ -119,6 +126,20 @@ fn unreachable(error: &io::Error) -> Failure {
     Failure::failed(format!("The agent could not be reached: {error}."))
 }
 
+/// Refuses a socket that a process of another user listens on.
+#[cfg(unix)]
+fn check_user(listens: u32, own: u32) -> io::Result<()> {
+    if listens == own {
+        return Ok(());
+    }
+    Err(io::Error::new(
+        io::ErrorKind::PermissionDenied,
+        format!(
+            "a process of another user (number {listens}) listens on its control socket, so nothing was sent to it; run the command as that user, or choose another NEXUS_HOME"
+        ),
+    ))
+}
+
 fn is_absence(error: &io::Error) -> bool {
     matches!(
         error.kind(),
@@ -137,4 +158,42 @@ fn is_starting(run: &Path) -> bool {
 )]
 fn pause() {
     std::thread::sleep(RETRY_EVERY);
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use std::os::unix::{fs::PermissionsExt, net::UnixListener};
+
+    use super::*;
+
+    #[test]
+    fn a_socket_in_a_folder_of_others_is_not_trusted() {
+        let run = tempfile::tempdir().unwrap();
+        let listener = UnixListener::bind(run.path().join("control.sock")).unwrap();
+        listener.set_nonblocking(true).unwrap();
+        let mode = |mode| std::fs::set_permissions(run.path(), PermissionsExt::from_mode(mode)).unwrap();
+
+        mode(0o777);
+        let refused = Client::require(run.path()).err().unwrap();
+        let came = listener.accept();
+        mode(0o700);
+        let trusted = Client::connect(run.path()).unwrap();
+
+        assert!(
+            refused.message.contains("can be written to by others"),
+            "{refused}"
+        );
+        assert_eq!(came.unwrap_err().kind(), io::ErrorKind::WouldBlock);
+        assert!(trusted.is_some());
+        assert!(Client::connect(&run.path().join("missing")).unwrap().is_none());
+    }
+
+    #[test]
+    fn another_users_process_is_told_nothing() {
+        let own = os::effective_uid();
+
+        assert!(check_user(own, own).is_ok());
+        let refused = check_user(own + 1, own).unwrap_err();
+        assert!(refused.to_string().contains("another user"), "{refused}");
+    }
 }

@@ -100,8 +100,12 @@ impl Dirs {
     }
 }
 
+/// Refuses a folder that belongs to somebody else or that others could write to, and takes the rest of their rights.
+///
+/// # Errors
+/// [`DirsError::Unusable`] when it cannot be looked at, [`DirsError::Shared`] when it is not private.
 #[cfg(unix)]
-fn check_private(path: &Path) -> Result<(), DirsError> {
+pub fn check_private(path: &Path) -> Result<(), DirsError> {
     use std::os::unix::fs::{MetadataExt, PermissionsExt};
     let unusable = |source| DirsError::Unusable {
         path: path.to_owned(),
@@ -130,8 +134,11 @@ fn check_private(path: &Path) -> Result<(), DirsError> {
     Ok(())
 }
 
+/// Refuses a folder that belongs to somebody else or that others could write to.
+///
+/// # Errors
+/// None: the per-user folders of Windows are private by inheritance.
 #[cfg(not(unix))]
-fn check_private(_path: &Path) -> Result<(), DirsError> {
-    // The per-user folders of Windows are private by inheritance.
+pub fn check_private(_path: &Path) -> Result<(), DirsError> {
     Ok(())
 }
