@@ -45,7 +45,7 @@ pub struct Built {
 pub fn build(cx: &Context, store: &Store, capture: Capture) -> anyhow::Result<Built> {
     sections(&cx.settings);
     let late_door = LateDoor::default();
-    let opencode = Opencode::new(cx, Arc::new(Output(capture.sink())))?;
+    let opencode = Opencode::new(cx, Arc::new(Output(capture.sink())), hide(&capture))?;
     let chat = Chat::new(cx, store.clone(), opencode.api(), os::release_memory)?;
     let dashboard = Dashboard::new(cx, dashboard_parts(capture.clone()));
     let logs = Logs::new(cx, capture);
@@ -196,6 +196,12 @@ fn busy(opencode: Arc<Opencode>) -> Busy {
 /// Names the sessions that are at work, as a sentence.
 pub(crate) fn still_at_work(titles: &[String]) -> String {
     format!("Still at work: “{}”.", titles.join("”, “"))
+}
+
+/// Keeps the passwords of opencode's runs out of every log.
+fn hide(capture: &Capture) -> opencode::Hide {
+    let capture = capture.clone();
+    Box::new(move |secret| capture.hide(secret))
 }
 
 /// Puts what opencode prints into its log.

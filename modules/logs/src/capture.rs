@@ -9,6 +9,7 @@ use std::{
     time::SystemTime,
 };
 
+use kit::Secret;
 use tokio::sync::watch;
 use tracing::{
     Event, Subscriber,
@@ -21,6 +22,7 @@ use crate::{
     Entry, Level, LogSettings,
     entry::level_of_output,
     files::Keep,
+    hidden::Hidden,
     queue::{Line, Queue},
     writer::{Told, Writer},
 };
@@ -53,6 +55,7 @@ struct Inner {
     told: Arc<Told>,
     keep: watch::Sender<Keep>,
     level: reload::Handle<Targets, Registry>,
+    hidden: Hidden,
 }
 
 /// Begins to write logs to `folder` and gives the layer for the agent's subscriber.
@@ -73,12 +76,14 @@ pub fn begin(
         trouble: watch::Sender::new(None),
     });
     let keep = watch::Sender::new(settings.keep());
+    let hidden = Hidden::default();
     let writer = Writer {
         folder: folder.to_owned(),
         lines,
         backlog,
         keep: keep.subscribe(),
         told: Arc::clone(&told),
+        hidden: hidden.clone(),
     };
     let thread = std::thread::Builder::new()
         .name("logs".to_owned())
@@ -91,6 +96,7 @@ pub fn begin(
         told,
         keep,
         level,
+        hidden,
     }));
     let layer = Events(capture.clone()).with_filter(filter);
     Ok((capture, Box::new(layer)))
@@ -122,6 +128,12 @@ impl Capture {
         if let Err(error) = self.0.level.reload(targets(settings.level)) {
             tracing::warn!(%error, "the log level could not be changed");
         }
+    }
+
+    /// Hides a secret that is known word for word from every line that is not written yet: of all that were named the
+    /// last few dozen, of eight bytes or more.
+    pub fn hide(&self, secret: Secret) {
+        self.0.hidden.add(secret);
     }
 
     /// Where a child's output goes.

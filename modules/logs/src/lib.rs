@@ -14,6 +14,7 @@ mod entry;
 mod feed;
 mod files;
 mod follow;
+mod hidden;
 mod page;
 mod query;
 mod queue;

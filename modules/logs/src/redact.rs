@@ -113,7 +113,12 @@ fn secret(text: &str, start: usize, end: usize) -> Option<(usize, usize)> {
         }
         let value = run(text, end, is_space);
         if is_option && value > end && !text[value..].starts_with(['-', '[']) {
-            return non_empty(value, run(text, value, |byte| !is_space(byte)));
+            let until = if may_hold_blanks(name) {
+                end_of_line(text, value)
+            } else {
+                run(text, value, |byte| !is_space(byte))
+            };
+            return non_empty(value, until);
         }
     }
     if ["bearer", "basic", "ticket"]
@@ -137,7 +142,12 @@ fn value_of(text: &str, end: usize, name: &str) -> Option<(usize, usize)> {
         rest if rest.starts_with(['=', ':']) => sign + 1,
         _ => return None,
     };
-    let value = quote(run(text, after, is_space));
+    let begin = run(text, after, is_space);
+    let value = quote(begin);
+    if may_hold_blanks(name) {
+        let until = closing(text, value, &text[begin..value]).unwrap_or_else(|| end_of_line(text, value));
+        return non_empty(value, until);
+    }
     let header = name.rsplit('-').next().unwrap_or(name);
     let is_header = ["authorization", "cookie"]
         .iter()
@@ -149,6 +159,37 @@ fn value_of(text: &str, end: usize, name: &str) -> Option<(usize, usize)> {
         b" \t\r\n\"'\\,;&})]["
     };
     non_empty(value, run(text, value, |byte| !ends.contains(&byte)))
+}
+
+/// Whether a secret of this name was chosen by a person: words with blanks and signs between them, whose end nothing
+/// tells but a quote or the end of the line.
+fn may_hold_blanks(name: &str) -> bool {
+    let lower = name.to_ascii_lowercase();
+    let one = lower.strip_suffix('s').unwrap_or(&lower);
+    ["password", "passwd", "pwd", "passphrase", "secret"]
+        .iter()
+        .any(|word| one.ends_with(word))
+}
+
+/// Where the quotes end that were opened as `opened`: `"`, `'`, or either after a backslash.
+fn closing(text: &str, from: usize, opened: &str) -> Option<usize> {
+    let quote = *opened.as_bytes().last()?;
+    let is_nested = opened.len() > 1;
+    let mut backslashes = 0;
+    for (at, &byte) in text.as_bytes().iter().enumerate().skip(from) {
+        if byte == quote && is_nested && backslashes == 1 {
+            return Some(at - 1);
+        }
+        if byte == quote && !is_nested && backslashes % 2 == 0 {
+            return Some(at);
+        }
+        backslashes = if byte == b'\\' { backslashes + 1 } else { 0 };
+    }
+    None
+}
+
+fn end_of_line(text: &str, from: usize) -> usize {
+    run(text, from, |byte| !matches!(byte, b'\r' | b'\n'))
 }
 
 /// A scheme's credential: a long word, not the next word of a sentence.
@@ -233,10 +274,26 @@ mod tests {
             "accessToken: [hidden], refresh_token=[hidden]",
         );
         check("x-api-key => abc", "x-api-key => [hidden]");
-        check("password=ä password=ö", "password=[hidden] password=[hidden]");
+        check("token=ä token=ö", "token=[hidden] token=[hidden]");
+        check("password=ä password=ö", "password=[hidden]");
+        check(
+            "passphrase: velvet tractor, ninety\nnext",
+            "passphrase: [hidden]\nnext",
+        );
+        check("client_secret => a b; c", "client_secret => [hidden]");
+        check("run --password velvet tractor", "run --password [hidden]");
+        check(
+            r#"{"password":"velvet \" tractor","user":"me"}"#,
+            r#"{"password":"[hidden]","user":"me"}"#,
+        );
+        check(
+            r#"{\"secret\":\"velvet tractor\",\"user\":1}"#,
+            r#"{\"secret\":\"[hidden]\",\"user\":1}"#,
+        );
+        check("password='velvet tractor' user=me", "password='[hidden]' user=me");
         check("GET /enter?ticket=abc123&x=1", "GET /enter?ticket=[hidden]&x=1");
         check("/event?auth_token=abc%3D", "/event?auth_token=[hidden]");
-        check("password=hunter2, user=me", "password=[hidden], user=me");
+        check("apiKey=hunter2, user=me", "apiKey=[hidden], user=me");
         check(
             "OPENCODE_SERVER_PASSWORD=hunter2",
             "OPENCODE_SERVER_PASSWORD=[hidden]",

@@ -42,6 +42,30 @@ fn events_and_output_reach_their_files_without_secrets() {
 }
 
 #[test]
+fn a_secret_that_was_named_reaches_no_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let (capture, layer) = begin(folder.path(), &LogSettings::default()).unwrap();
+    capture.hide(kit::Secret::new("canary-4711".to_owned()));
+
+    tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), || {
+        tracing::info!(said = "canary-4711", "told canary-4711");
+        capture
+            .sink()
+            .line("opencode", Stream::Out, "got canary-\x1b[1m4711");
+    });
+    capture.close();
+
+    let lines = all(folder.path());
+    assert_eq!(lines.len(), 2);
+    assert!(
+        lines.iter().all(|line| line.text.ends_with(" [hidden]")),
+        "{lines:?}"
+    );
+    let agent = lines.iter().find(|line| line.source == "agent").unwrap();
+    assert_eq!(agent.fields["said"], "[hidden]");
+}
+
+#[test]
 fn the_level_changes_at_once() {
     let folder = tempfile::tempdir().unwrap();
     let (capture, layer) = begin(folder.path(), &LogSettings::default()).unwrap();

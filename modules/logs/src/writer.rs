@@ -18,8 +18,9 @@ use tokio::sync::watch;
 
 use crate::{
     Entry, Level,
-    clean::clean,
+    clean::clean_of,
     files::{Keep, Rotating},
+    hidden::Hidden,
     queue::{Backlog, Line},
     redact::{HIDDEN, is_secret_name},
 };
@@ -47,6 +48,7 @@ pub(crate) struct Writer {
     pub backlog: Arc<Backlog>,
     pub keep: watch::Receiver<Keep>,
     pub told: Arc<Told>,
+    pub hidden: Hidden,
 }
 
 /// One source as the thread sees it.
@@ -96,7 +98,10 @@ impl Writer {
             self.backlog.taken(&line);
             let output = outputs.entry(line.source).or_insert_with(|| Output::new(now));
             if output.allowance.take(line.bytes(), now) {
-                entries.entry(line.source).or_default().push(stored(line));
+                entries
+                    .entry(line.source)
+                    .or_default()
+                    .push(stored(line, &self.hidden));
             } else {
                 output.left_out += 1;
             }
@@ -221,7 +226,8 @@ impl Output {
     }
 }
 
-fn stored(line: Line) -> Entry {
+fn stored(line: Line, hidden: &Hidden) -> Entry {
+    let clean = |text: &str| clean_of(text, hidden);
     let field = |(name, value): (String, String)| {
         let value = if is_secret_name(&name) {
             HIDDEN.to_owned()

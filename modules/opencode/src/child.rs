@@ -49,6 +49,9 @@ pub struct Run {
     pub(crate) seen: Option<Seen>,
 }
 
+/// Told of each secret of a run before the run is begun, so that it is kept out of what is written down.
+pub type Hide = Box<dyn Fn(Secret) + Send + Sync>;
+
 /// `opencode serve` as a child.
 pub(crate) struct Serve {
     settings: Setting<OpencodeSettings>,
@@ -62,6 +65,7 @@ pub(crate) struct Serve {
     shortcoming: Mutex<Option<String>>,
     /// Whether the present run has answered once.
     has_answered: AtomicBool,
+    hide: Hide,
 }
 
 impl Serve {
@@ -83,7 +87,21 @@ impl Serve {
             is_stale: AtomicBool::new(false),
             shortcoming: Mutex::new(None),
             has_answered: AtomicBool::new(false),
+            hide: Box::new(drop),
         })
+    }
+
+    /// The same, which tells `hide` its secrets.
+    pub(crate) fn hiding(self, hide: Hide) -> Self {
+        Self { hide, ..self }
+    }
+
+    /// The password, and as it stands in a header.
+    fn hide_all(&self, password: &Secret) {
+        (self.hide)(password.clone());
+        if let Some(pair) = authorization(password).expose().strip_prefix("Basic ") {
+            (self.hide)(Secret::new(pair.to_owned()));
+        }
     }
 
     /// The next start asks the login shell anew.
@@ -200,6 +218,7 @@ impl Program for Serve {
         };
         self.has_answered.store(false, Ordering::Relaxed);
         let password = password();
+        self.hide_all(&password);
         let variables = self.environment().await;
         let command = Command {
             program: found.path.clone(),

@@ -39,7 +39,7 @@ use tokio::sync::watch;
 
 pub use api::{Api, ApiError};
 pub use busy::BusySession;
-pub use child::Run;
+pub use child::{Hide, Run};
 pub use events::{EventReader, Events, Link, Signal};
 pub use settings::{Ask, OpencodeSettings, RestartSettings};
 
@@ -93,11 +93,12 @@ pub struct Opencode {
 }
 
 impl Opencode {
-    /// Wires; nothing runs before [`Module::run`]. The server's output goes to `sink`.
+    /// Wires; nothing runs before [`Module::run`]. The server's output goes to `sink`, and what must not be written down
+    /// to `hide`.
     ///
     /// # Errors
     /// When the process is out of resources.
-    pub fn new(cx: &Context, sink: Arc<dyn Sink>) -> anyhow::Result<Arc<Self>> {
+    pub fn new(cx: &Context, sink: Arc<dyn Sink>, hide: Hide) -> anyhow::Result<Arc<Self>> {
         let settings = cx.settings.section::<OpencodeSettings>();
         let program = Serve::new(
             settings.clone(),
@@ -105,7 +106,8 @@ impl Opencode {
             cx.dirs.cache.join("opencode-versions.json"),
             environment::own(),
         )
-        .context("could not prepare for opencode")?;
+        .context("could not prepare for opencode")?
+        .hiding(hide);
         let program = Arc::new(program);
         let policy = watch::Sender::new(settings.get().policy());
         let setup = Setup {

@@ -171,3 +171,22 @@ fn each_password_is_new_and_long() {
         "Basic b3BlbmNvZGU6cDp3"
     );
 }
+
+#[test]
+fn both_forms_of_a_password_are_named_to_be_hidden() {
+    let folder = tempfile::tempdir().unwrap();
+    let (tell, told) = std::sync::mpsc::channel();
+    let program = Serve::new(
+        Setting::fixed(OpencodeSettings::default()),
+        folder.path().to_owned(),
+        folder.path().join("versions"),
+        Variables::new(),
+    )
+    .unwrap()
+    .hiding(Box::new(move |secret| tell.send(secret).unwrap()));
+
+    program.hide_all(&Secret::new("p:w".to_owned()));
+
+    let named: Vec<String> = told.try_iter().map(|secret| secret.expose().to_owned()).collect();
+    assert_eq!(named, ["p:w", "b3BlbmNvZGU6cDp3"]);
+}

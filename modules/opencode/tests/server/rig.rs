@@ -120,7 +120,7 @@ impl Rig {
             notices: sender,
             overview: overview.subscribe(),
         };
-        let module = Opencode::new(&context, Arc::new(NoSink)).unwrap();
+        let module = Opencode::new(&context, Arc::new(NoSink), Box::new(drop)).unwrap();
         let stop = CancellationToken::new();
         let running = tokio::spawn(Arc::clone(&module).run(stop.clone()));
         Self {
