@@ -67,8 +67,11 @@ fn openers(target: &str) -> Vec<Command> {
     vec![command]
 }
 
-/// A file that enters with a ticket when a browser opens it. The ticket stands in no argument and no address; the
-/// file is for its owner only and gone when this is dropped.
+/// A file that leads a browser to the page that enters with a ticket. The ticket stands in no argument of a process;
+/// the file is for its owner only and gone when this is dropped.
+///
+/// It navigates and does not post: a browser says `Origin: null` for a form in a file, which the gateway refuses as it
+/// does every page that is not its own. The address is used up by the button of the page it leads to.
 pub(super) struct Entry(tempfile::TempPath);
 
 impl Entry {
@@ -90,11 +93,12 @@ impl Entry {
 
 fn page(url: &str, ticket: &str) -> String {
     let (url, ticket) = (escape(url), escape(ticket));
+    // The button is for browsers that do not follow by themselves; it asks for the same address.
     format!(
         "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><meta name=\"referrer\" content=\"no-referrer\">\
-         <title>OpenCode Nexus</title>\
-         <form method=\"post\" action=\"{url}/enter\"><input type=\"hidden\" name=\"ticket\" value=\"{ticket}\">\
-         <button>Open OpenCode Nexus</button></form><script>document.forms[0].submit()</script>\n"
+         <meta http-equiv=\"refresh\" content=\"0;url={url}/enter?ticket={ticket}\"><title>OpenCode Nexus</title>\
+         <form method=\"get\" action=\"{url}/enter\"><input type=\"hidden\" name=\"ticket\" value=\"{ticket}\">\
+         <button>Open OpenCode Nexus</button></form>\n"
     )
 }
 
@@ -123,5 +127,20 @@ mod tests {
         assert!(text.contains(r#"value="a&quot;b""#), "{text}");
         assert_eq!(mode, 0o600);
         assert!(!path.exists());
+    }
+
+    #[test]
+    fn the_file_leads_to_the_page_that_enters_without_a_post_or_a_script() {
+        let text = page("http://127.0.0.1:1", "abc\"><script>");
+
+        assert!(
+            text.contains("http-equiv=\"refresh\" content=\"0;url=http://127.0.0.1:1/enter?ticket=abc&quot;>&lt;script>\""),
+            "{text}"
+        );
+        assert!(
+            text.contains("<form method=\"get\" action=\"http://127.0.0.1:1/enter\">"),
+            "{text}"
+        );
+        assert!(!text.contains("<script") && !text.contains("post"), "{text}");
     }
 }
