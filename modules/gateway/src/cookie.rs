@@ -5,6 +5,9 @@ use kit::Listener;
 
 use crate::session::LIFE;
 
+/// Values of our name that are looked at.
+pub const VALUES_MAX: usize = 4;
+
 /// The name of the cookie on one listener.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CookieName {
@@ -50,21 +53,27 @@ impl CookieName {
         }
     }
 
-    /// The value of the one cookie of this name. Two of them are none: somebody else may have set the other.
-    pub fn find<'a>(&self, headers: &'a HeaderMap) -> Option<&'a str> {
-        let mut found = None;
-        for line in headers.get_all(header::COOKIE) {
-            for pair in line.to_str().ok()?.split(';') {
-                let Some((name, value)) = pair.split_once('=') else {
-                    continue;
-                };
-                if name.trim_matches(' ') == self.name && found.replace(value.trim_matches(' ')).is_some() {
-                    return None;
-                }
-            }
-        }
-        found
+    /// The values under this name, the first [`VALUES_MAX`] of them. Cookies ignore ports and have no owner: another
+    /// program on this machine can set one of the same name beside ours, and which one comes first says nothing.
+    pub fn values<'a>(&self, headers: &'a HeaderMap) -> impl Iterator<Item = &'a str> {
+        let lines = headers.get_all(header::COOKIE).into_iter();
+        let pairs = lines.flat_map(|line| line.as_bytes().split(|byte| *byte == b';'));
+        let values = pairs.filter_map(|pair| {
+            let equals = pair.iter().position(|byte| *byte == b'=')?;
+            let is_ours = spaceless(&pair[..equals]) == self.name.as_bytes();
+            // No value of ours is anything but ASCII; one that is must not hide ours.
+            let value = spaceless(&pair[equals + 1..]);
+            std::str::from_utf8(value).ok().filter(|_| is_ours)
+        });
+        values.take(VALUES_MAX)
     }
+}
+
+fn spaceless(mut text: &[u8]) -> &[u8] {
+    while let [b' ', rest @ ..] | [rest @ .., b' '] = text {
+        text = rest;
+    }
+    text
 }
 
 #[cfg(test)]
@@ -73,27 +82,36 @@ mod tests {
 
     use super::*;
 
-    fn find(lines: &[&'static str]) -> Option<String> {
+    fn values(lines: &[&'static [u8]]) -> Vec<String> {
         let mut headers = HeaderMap::new();
         for line in lines {
-            headers.append(header::COOKIE, HeaderValue::from_static(line));
+            headers.append(header::COOKIE, HeaderValue::from_bytes(line).unwrap());
         }
-        CookieName::new(Listener::Local, "ab12")
-            .find(&headers)
-            .map(str::to_owned)
+        let name = CookieName::new(Listener::Local, "ab12");
+        name.values(&headers).map(str::to_owned).collect()
     }
 
     #[test]
-    fn the_cookie_is_found_among_others_and_never_guessed() {
-        assert_eq!(find(&["nexus-ab12=x"]).as_deref(), Some("x"));
-        assert_eq!(find(&["a=b; nexus-ab12=x;c=d", "e=f"]).as_deref(), Some("x"));
-        assert_eq!(find(&[]), None);
+    fn the_cookie_is_found_among_others() {
+        let none: [&str; 0] = [];
+
+        assert_eq!(values(&[b"nexus-ab12=x"]), ["x"]);
+        assert_eq!(values(&[b"a=b;  nexus-ab12 = x ;c=d", b"e=f"]), ["x"]);
+        assert_eq!(values(&[b"nexus-ab12=x=y; =nexus-ab12=z"]), ["x=y"]);
+        assert_eq!(values(&[]), none);
         assert_eq!(
-            find(&["nexus-ab12", "Nexus-ab12=x", "nexus-ab1=x", "xnexus-ab12=x"]),
-            None
+            values(&[b"nexus-ab12", b"Nexus-ab12=x", b"nexus-ab1=x", b"xnexus-ab12=x"]),
+            none
         );
-        assert_eq!(find(&["nexus-ab12=x; nexus-ab12=y"]), None);
-        assert_eq!(find(&["nexus-ab12=x", "nexus-ab12=x"]), None);
+    }
+
+    #[test]
+    fn what_others_set_beside_it_does_not_hide_it() {
+        assert_eq!(values(&[b"nexus-ab12=x; nexus-ab12=y"]), ["x", "y"]);
+        assert_eq!(values(&[b"nexus-ab12=x", b"nexus-ab12=x"]), ["x", "x"]);
+        assert_eq!(values(&[b"nexus-ab12=\xff; a=\xe9; nexus-ab12=y"]), ["y"]);
+        let many: &[u8] = b"nexus-ab12=1;nexus-ab12=2;nexus-ab12=3;nexus-ab12=4;nexus-ab12=5";
+        assert_eq!(values(&[many]), ["1", "2", "3", "4"]);
     }
 
     #[test]

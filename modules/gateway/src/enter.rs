@@ -81,8 +81,7 @@ async fn consume(keys: &Arc<Keys>, visit: &Visit, headers: &HeaderMap, secret: &
     let Some(entry) = entry else {
         return expired();
     };
-    let current = keys.cookie(visit.listener).find(headers);
-    if let Some(session) = current.and_then(|token| keys.sessions.find(token, visit.listener)) {
+    if let Some(session) = keys.session(visit.listener, headers) {
         // Who is in already stays in the same session: another window must not end the first one's.
         keys.sessions.proved(&session);
         return answer::see(&entry.path);

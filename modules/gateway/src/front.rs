@@ -164,12 +164,10 @@ impl Front {
     /// The session of a request; scripts' tokens count for the API on the local listener only.
     fn session(&self, visit: &Visit, request: &Request<Incoming>) -> Option<Arc<Session>> {
         let (headers, path) = (request.headers(), request.uri().path());
-        let sessions = &self.keys.sessions;
-        let cookie = self.keys.cookie(visit.listener).find(headers);
         let script = bearer(headers).filter(|_| visit.listener == Listener::Local && is_api(path));
         match script {
-            Some(token) => sessions.find_script(token),
-            None => cookie.and_then(|token| sessions.find(token, visit.listener)),
+            Some(token) => self.keys.sessions.find_script(token),
+            None => self.keys.session(visit.listener, headers),
         }
     }
 

@@ -5,6 +5,7 @@ use std::sync::{
     atomic::{AtomicU64, AtomicUsize, Ordering},
 };
 
+use axum::http::HeaderMap;
 use kit::{Dirs, Listener, Notice, NoticeKind, NoticeSender};
 use store::{Store, StoreError, rusqlite::OptionalExtension};
 use tokio::sync::watch;
@@ -118,6 +119,14 @@ impl Keys {
             Listener::Local => &self.cookies[0],
             Listener::Tunnel => &self.cookies[1],
         }
+    }
+
+    /// The session of a request's cookie: of all values under our name exactly one has to be a session.
+    pub(crate) fn session(&self, listener: Listener, headers: &HeaderMap) -> Option<Arc<Session>> {
+        let values = self.cookie(listener).values(headers);
+        let mut live = values.filter_map(|token| self.sessions.find(token, listener));
+        let session = live.next()?;
+        live.next().is_none().then_some(session)
     }
 
     /// Whether a password is the one that is set, when its turn has come.

@@ -142,11 +142,9 @@ async fn enter(
 
 /// A browser that logs in again leaves no second session behind.
 async fn end_former(keys: &Arc<Keys>, visit: &Visit, headers: &HeaderMap) {
-    let former = keys.cookie(visit.listener).find(headers);
-    let Some(former) = former.and_then(|token| keys.sessions.find(token, visit.listener)) else {
-        return;
-    };
-    end(keys, &former.id).await;
+    if let Some(former) = keys.session(visit.listener, headers) {
+        end(keys, &former.id).await;
+    }
 }
 
 /// Ends one session, as far as the database lets it.

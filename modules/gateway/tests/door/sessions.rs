@@ -192,3 +192,36 @@ async fn a_lost_database_ends_all_sessions_and_the_login_works() {
     let cookie = house.log_in().await;
     assert!(is_in(&house, &cookie).await);
 }
+
+#[tokio::test]
+async fn a_cookie_that_another_port_planted_logs_nobody_out() {
+    let house = House::open().await;
+    let (own, other) = (house.log_in().await, house.log_in().await);
+    let name = own.split('=').next().unwrap();
+    let guessed = format!("{name}={}", "ab".repeat(32));
+
+    for planted in [
+        format!("{name}=x; {own}"),
+        format!("{own}; {name}=x"),
+        format!("{name}=; {name}=x; {guessed}; {own}"),
+    ] {
+        assert!(is_in(&house, &planted).await, "{planted}");
+    }
+
+    // Which of two sessions is meant nobody knows; and no more values are tried than a browser has reason to send.
+    for planted in [
+        format!("{own}; {other}"),
+        format!("{own}; {own}"),
+        format!("{name}=; {name}=x; {guessed}; {guessed}; {own}"),
+        guessed,
+    ] {
+        assert!(!is_in(&house, &planted).await, "{planted}");
+    }
+    let answer = house
+        .ask("POST", "/logout")
+        .page_of(&format!("{name}=x; {own}"))
+        .send()
+        .await;
+    assert_eq!(answer.status, 303);
+    assert!(!is_in(&house, &own).await);
+}
