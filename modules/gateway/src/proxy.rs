@@ -2,6 +2,7 @@
 
 mod answers;
 mod body;
+mod ending;
 mod events;
 pub mod headers;
 mod line;
@@ -20,6 +21,7 @@ use tokio::{sync::watch, time::timeout};
 
 use crate::{answer::No, keys::Keys, session::Session};
 use body::Counted;
+use ending::Ending;
 use line::Pool;
 use list::{Kind, Listed};
 
@@ -74,7 +76,12 @@ impl Proxy {
         let Some(upstream) = self.upstream.borrow().clone() else {
             return No::Unavailable.json();
         };
-        self.forward(listed, &upstream, target, request).await
+        // Whoever ends a session ends what is under way in it, on this side and on opencode's.
+        tokio::select! {
+            biased;
+            () = session.ended.cancelled() => No::Session.json(),
+            answer = self.forward(listed, &upstream, target, session, request) => answer,
+        }
     }
 
     async fn forward(
@@ -82,6 +89,7 @@ impl Proxy {
         listed: &'static Listed,
         upstream: &Upstream,
         target: PathAndQuery,
+        session: &Session,
         request: Request<Incoming>,
     ) -> Response<Body> {
         let (parts, body) = request.into_parts();
@@ -110,7 +118,7 @@ impl Proxy {
             Ok(Ok(answer)) if listed.kind == Kind::Providers && answer.status() == StatusCode::OK => {
                 providers::without_keys(answer).await
             }
-            Ok(Ok(answer)) => answers::passed(answer),
+            Ok(Ok(answer)) => answers::passed(answer.map(|body| Ending::new(body, &session.ended))),
         }
     }
 }

@@ -5,11 +5,11 @@ use axum::{
     http::{HeaderMap, HeaderValue, Response, StatusCode, header},
 };
 
-use super::{headers, is_json, line::Answer};
+use super::{ending::Ending, headers, is_json};
 use crate::answer::No;
 
 /// Passes an answer on. What went wrong over there is said in our own words: its texts name paths and versions.
-pub(super) fn passed(answer: Response<Answer>) -> Response<Body> {
+pub(super) fn passed(answer: Response<Ending>) -> Response<Body> {
     let status = answer.status();
     if !status.is_success() {
         return refused(status).json();

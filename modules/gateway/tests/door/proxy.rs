@@ -495,3 +495,61 @@ async fn read_until(client: &mut TcpStream, end: &str) -> String {
     }
     text
 }
+
+/// A server that takes one request, begins an answer with `head`, and never ends it. Gives what was asked of it.
+async fn endless(house: &House, head: &'static str, cookie: &str) -> (TcpStream, TcpStream) {
+    let server = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    house.upstream_is_at(server.local_addr().unwrap());
+    let mut client = TcpStream::connect(("127.0.0.1", house.port)).await.unwrap();
+    let asked = house.ask("GET", "/api/opencode/session").page_of(cookie);
+    client.write_all(&asked.bytes()).await.unwrap();
+    let (mut upstream, _) = server.accept().await.unwrap();
+    let mut request = [0; 4096];
+    assert!(upstream.read(&mut request).await.unwrap() > 0);
+    upstream.write_all(head.as_bytes()).await.unwrap();
+    (client, upstream)
+}
+
+#[tokio::test]
+async fn answers_under_way_end_with_their_session() {
+    let house = House::open().await;
+    const HEAD: &str =
+        "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n[1\r\n";
+    let within_a_second = async |stream: &mut TcpStream| {
+        let mut text = Vec::new();
+        let reading = async {
+            let mut piece = [0; 4096];
+            while let Ok(count @ 1..) = stream.read(&mut piece).await {
+                text.extend_from_slice(&piece[..count]);
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(1), reading)
+            .await
+            .expect("it ends within a second");
+        String::from_utf8(text).unwrap()
+    };
+
+    for ending in ["revoke", "password"] {
+        let cookie = house.log_in().await;
+        let (mut waiting, mut silent) = endless(&house, "", &cookie).await;
+        let (mut reading, mut streaming) = endless(&house, HEAD, &cookie).await;
+        let begun = read_until(&mut reading, "[1\r\n").await;
+        assert!(begun.starts_with("HTTP/1.1 200 "), "{begun}");
+
+        match ending {
+            "revoke" => assert_eq!(house.door.revoke_all().await.unwrap(), 1),
+            _ => house
+                .door
+                .set_password(kit::Secret::new("velvet ocean kettle".to_owned()))
+                .await
+                .unwrap(),
+        }
+
+        let answer = within_a_second(&mut waiting).await;
+        assert!(answer.starts_with("HTTP/1.1 401 "), "{answer}");
+        // Cut off, not ended in good order: nobody takes it for the whole.
+        assert_eq!(within_a_second(&mut reading).await, "");
+        assert_eq!(within_a_second(&mut silent).await, "");
+        assert_eq!(within_a_second(&mut streaming).await, "");
+    }
+}
