@@ -21,7 +21,7 @@ fn intruder(home: &Home, said: &std::path::Path) -> std::path::PathBuf {
             "#!/bin/sh\n\
              [ \"$1\" = --version ] && {{ echo 1.18.33; exit 0; }}\n\
              export NEXUS_HOME='{}'\n\
-             for verb in 'open --print-url' 'devices list' 'devices token mine' 'settings list' 'password generate'; do\n\
+             for verb in 'open --print-url' 'devices list' 'devices token mine' 'settings list' 'password generate' 'open chat' 'server stop' 'quit --now'; do\n\
                {nexus} $verb >> {said} 2>&1; echo \"$verb: $?\" >> {said}\n\
              done\n\
              # Out of its group, its session and its parent's sight.\n\
@@ -49,7 +49,7 @@ fn what_opencode_starts_cannot_let_itself_in() {
     });
 
     let refused = text.lines().filter(|line| line.ends_with(": 1")).count();
-    assert_eq!(refused, 6, "{text}");
+    assert_eq!(refused, 9, "{text}");
     assert!(!text.contains("ticket="), "{text}");
     assert!(text.contains("for the owner alone"), "{text}");
     agent.quit();

@@ -10,7 +10,7 @@ use std::{
 
 use serde_json::json;
 
-use crate::harness::{Agent, Home, PATIENCE, Pid, Processes, Session, model, opencode, until};
+use crate::harness::{Agent, Home, PATIENCE, Pid, Processes, Session, block_on, model, opencode, until};
 
 const PASSWORD: &str = "seven canary otters paint the harbour";
 const WRONG: &str = "a wrong canary password";
@@ -179,6 +179,39 @@ fn whoever_lacks_the_session_or_the_password_executes_nothing() {
         404
     );
     assert!(!marker.exists());
+    agent.quit();
+}
+
+#[test]
+fn a_file_leads_to_the_button_and_cannot_press_it() {
+    let agent = Agent::options().start();
+    let link = agent.link();
+    let (enter, ticket) = link.split_once("?ticket=").unwrap();
+    let http = reqwest::Client::builder().no_proxy().build().unwrap();
+    // As Chromium navigates and posts from a page that is a file.
+    let from_a_file = |request: reqwest::RequestBuilder| {
+        let request = request
+            .header("Sec-Fetch-Site", "cross-site")
+            .header("Sec-Fetch-Mode", "navigate")
+            .header("Sec-Fetch-Dest", "document");
+        block_on(async { request.send().await.unwrap() })
+    };
+
+    let posted = from_a_file(
+        http.post(enter)
+            .header("Origin", "null")
+            .header("Content-Type", "application/x-www-form-urlencoded")
+            .body(format!("ticket={ticket}")),
+    );
+    let shown = from_a_file(http.get(&link));
+    let status = shown.status().as_u16();
+    let page = block_on(async { shown.text().await.unwrap() });
+
+    assert_eq!(posted.status().as_u16(), 403);
+    assert_eq!(status, 200);
+    assert!(page.contains("<button") && page.contains(ticket), "{page}");
+    // Neither has used the ticket up.
+    Session::by_link(&link);
     agent.quit();
 }
 
