@@ -76,13 +76,13 @@ impl Door {
     /// [`SetError`]: too easy to guess, or not saved.
     pub async fn set_password(&self, password: Secret) -> Result<(), SetError> {
         let setting = self.0.set_password(Provided::AtTheMachine, password, None).await;
-        setting.or_else(|error| match error {
-            NotSet::Refused(error) => Err(error),
+        setting.map_err(|error| match error {
+            NotSet::Refused(error) => error,
             // What is only ever said to pages: at the machine nothing is asked for and nobody waits.
-            other => Err(SetError::NotSaved {
+            other @ (NotSet::Overtaken | NotSet::SetAlready | NotSet::Busy(_)) => SetError::NotSaved {
                 path: "credential".into(),
                 source: std::io::Error::other(other),
-            }),
+            },
         })
     }
 
