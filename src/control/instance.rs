@@ -72,7 +72,10 @@ mod tests {
         // A child that another test is just starting has a copy of the lock until it runs its own program.
         let deadline = Instant::now() + Duration::from_secs(10);
         while let Err(error) = Instance::claim(run.path()) {
-            assert!(matches!(error, InstanceError::Taken) && Instant::now() < deadline, "{error:?}");
+            assert!(
+                matches!(error, InstanceError::Taken) && Instant::now() < deadline,
+                "{error:?}"
+            );
             std::thread::yield_now();
         }
     }
