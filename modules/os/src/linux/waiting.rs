@@ -76,8 +76,10 @@ pub fn reap(pid: u32) {
 /// children somebody here waits for. Call it now and then with the same `seen`: one is reaped when it was already there
 /// at the call before, so that nobody is overtaken who was just about to look.
 pub fn reap_adopted(kept: &[u32], seen: &mut HashSet<u32>) {
-    let own_session =
-        rustix::process::getsid(None).map_or(0, |session| session.as_raw_nonzero().get().unsigned_abs());
+    // From the same table as the children's: it reads 0 where a container was entered by a session from outside.
+    let Some(own_session) = look_at(std::process::id()).map(|own| own.session) else {
+        return;
+    };
     let ended: HashSet<u32> = children_of(std::process::id())
         .into_iter()
         .filter_map(look_at)
