@@ -6,6 +6,7 @@ mod own;
 mod peer;
 mod sockets;
 mod table;
+mod usage;
 mod waiting;
 
 pub use command::{end_with_parent, isolate};
@@ -14,4 +15,5 @@ pub use own::{adopt_orphans, boot_id, effective_uid, forbid_core_dumps, parent_p
 pub use peer::{Peer, peer_uid};
 pub use sockets::{listening, port_owner};
 pub use table::{carries, children_of, identify, look_at, processes, signal};
+pub use usage::{slept, usage};
 pub use waiting::{Signals, reap, reap_adopted, reap_any};

@@ -6,6 +6,7 @@
 mod own;
 mod sockets;
 mod table;
+mod usage;
 mod waiting;
 
 pub use own::{
@@ -14,4 +15,5 @@ pub use own::{
 };
 pub use sockets::{listening, port_owner};
 pub use table::{carries, children_of, identify, processes, signal};
+pub use usage::{slept, usage};
 pub use waiting::{Signals, reap, reap_adopted, reap_any};

@@ -24,6 +24,17 @@ pub struct Process {
     pub is_over: bool,
 }
 
+/// What one process has used so far.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Usage {
+    /// Time on processors. Compare two readings; on macOS the unit is only close to the real one.
+    pub cpu: std::time::Duration,
+    /// Memory it holds, pages it shares with others included.
+    pub resident_bytes: u64,
+    /// It was stopped (SIGSTOP) and does nothing until it is told to go on. Never on Windows.
+    pub is_stopped: bool,
+}
+
 /// What a process can be told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Signal {

@@ -3,6 +3,7 @@
 mod own;
 mod sockets;
 mod table;
+mod usage;
 
 pub use own::{
     Signals, adopt_orphans, boot_id, effective_uid, end_with_parent, forbid_core_dumps, is_program, isolate,
@@ -10,3 +11,4 @@ pub use own::{
 };
 pub use sockets::{listening, port_owner};
 pub use table::{carries, children_of, identify, processes, signal};
+pub use usage::{slept, usage};

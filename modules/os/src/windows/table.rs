@@ -22,7 +22,7 @@ use crate::{Identity, Process, Signal};
 const STILL_ACTIVE: u32 = 259;
 
 /// A handle that is closed when dropped.
-struct Handle(HANDLE);
+pub(super) struct Handle(pub(super) HANDLE);
 
 impl Drop for Handle {
     fn drop(&mut self) {
@@ -131,7 +131,7 @@ pub fn signal(target: Identity, signal: Signal) -> io::Result<bool> {
     Ok(true)
 }
 
-fn open(pid: u32, access: u32) -> Option<Handle> {
+pub(super) fn open(pid: u32, access: u32) -> Option<Handle> {
     // SAFETY: takes no pointers.
     let process = unsafe { OpenProcess(access, FALSE, pid) };
     (!process.is_null()).then_some(Handle(process))
