@@ -11,6 +11,7 @@ use kit::{
     Action, AgentFacts, CancellationToken, Context, Dirs, Notice, NoticeKind, NoticeSender, Overview,
     SettingsFile,
 };
+use notices::Show;
 use store::Store;
 use tokio::sync::{mpsc, watch};
 use tracing_subscriber::layer::SubscriberExt;
@@ -93,7 +94,7 @@ async fn live_logged(
 ) -> anyhow::Result<()> {
     // The socket first: whoever started this process is waiting for it, and requests queue until they are answered.
     let server = Server::bind(&dirs.run).context("could not open the control socket")?;
-    let (store, quarantined) = Store::open(&dirs.state.join("state.db"), began)?;
+    let (store, damage) = open_store(&dirs, began)?;
     let (notices, told) = NoticeSender::channel();
     let overview = watch::Sender::new(Arc::new(Overview {
         agent: facts(&dirs, start, began),
@@ -106,10 +107,11 @@ async fn live_logged(
         notices: notices.clone(),
         overview: overview.subscribe(),
     };
-    let built = modules::build(&cx, &store, capture)?;
-    tell_damage(&cx, quarantined);
+    let mut built = modules::build(&cx, &store, capture, told)?;
+    tell_damage(&cx, damage);
     let stop = CancellationToken::new();
-    let (desktop, shown) = show(&cx, &built, store, told, (start, spot), &stop)?;
+    let shows = std::mem::replace(&mut built.shows, mpsc::channel(1).1);
+    let (desktop, shown) = show(&cx, &built, store, shows, (start, spot), &stop)?;
     let desk = Arc::new(FrontDesk {
         cx: cx.clone(),
         modules: built.modules.clone(),
@@ -141,13 +143,13 @@ fn show(
     cx: &Context,
     built: &Built,
     store: Store,
-    told: mpsc::Receiver<Notice>,
+    shows: mpsc::Receiver<Show>,
     (start, spot): (Start, Spot),
     stop: &CancellationToken,
 ) -> anyhow::Result<Shown> {
     if start.is_headless {
-        // Nobody reads notices; each is in the log already.
-        drop(told);
+        // Nobody draws bubbles; each notice is in the log and in the list.
+        drop(shows);
         return Ok((None, Box::pin(std::future::ready(()))));
     }
     let (choices, chosen) = mpsc::channel::<Action>(CHOICES_MAX);
@@ -170,7 +172,7 @@ fn show(
     };
     let sources = Sources {
         overview: cx.overview.clone(),
-        notices: told,
+        shows,
         choices: chosen,
     };
     let living = Arc::clone(&session).live(life, stop.clone());
@@ -190,15 +192,32 @@ fn facts(dirs: &Dirs, start: Start, began: SystemTime) -> AgentFacts {
     }
 }
 
-/// Says what was found broken at the start and what was done about it.
-fn tell_damage(cx: &Context, quarantined: Option<store::Quarantined>) {
-    let mut bodies: Vec<String> = cx.settings.problems().iter().map(settings::explain).collect();
-    bodies.extend(quarantined.map(|found| {
+/// Opens the database, or one in memory where nothing can be written: a program that cannot remember is better than none.
+/// SQLite would open the file there, and fail at every change.
+fn open_store(dirs: &Dirs, began: SystemTime) -> anyhow::Result<(Store, Option<String>)> {
+    if !kit::files::can_write_in(&dirs.state) {
+        let damage = format!(
+            "{} cannot be written to, so nothing is saved: logins, history and notices are forgotten when the program \
+             ends. Make the folder writable for you, then start the program again.",
+            dirs.state.display()
+        );
+        tracing::error!("{damage}");
+        return Ok((Store::in_memory()?, Some(damage)));
+    }
+    let (store, quarantined) = Store::open(&dirs.state.join("state.db"), began)?;
+    let damage = quarantined.map(|found| {
         format!(
             "The database could not be read. It was kept as {} and a new one was begun: everybody has to log in again.",
             found.kept.display()
         )
-    }));
+    });
+    Ok((store, damage))
+}
+
+/// Says what was found broken at the start and what was done about it.
+fn tell_damage(cx: &Context, damage: Option<String>) {
+    let mut bodies: Vec<String> = cx.settings.problems().iter().map(settings::explain).collect();
+    bodies.extend(damage);
     for (index, body) in bodies.into_iter().enumerate() {
         cx.notices.send(Notice {
             kind: NoticeKind::Agent,
@@ -206,6 +225,7 @@ fn tell_damage(cx: &Context, quarantined: Option<store::Quarantined>) {
             title: "A file could not be read".to_owned(),
             body,
             page: "/dashboard".to_owned(),
+            answers: Vec::new(),
         });
     }
 }

@@ -63,7 +63,13 @@ impl FrontDesk {
                 verb,
                 args,
                 wait,
-            } => self.call(&module, Verb { name: verb, args }, wait).await,
+            } => {
+                let verb = Verb {
+                    is_awaited: wait,
+                    ..Verb::with(&verb, args)
+                };
+                self.call(&module, verb).await
+            }
             Request::Settings(act) => {
                 let settings = Arc::clone(&self.cx.settings);
                 tokio::task::spawn_blocking(move || cli::settings::answer(&settings, act))
@@ -123,7 +129,7 @@ impl FrontDesk {
         }
     }
 
-    async fn call(&self, id: &str, verb: Verb, wait: bool) -> Result<Value, Failure> {
+    async fn call(&self, id: &str, verb: Verb) -> Result<Value, Failure> {
         let module = self
             .modules
             .iter()
@@ -133,8 +139,9 @@ impl FrontDesk {
         if known.is_none_or(|spec| spec.args.len() != verb.args.len()) {
             return Err(kit::ActError::unknown_verb(&verb).into());
         }
+        let is_awaited = verb.is_awaited;
         let reply = module.call(verb).await?;
-        if wait {
+        if is_awaited {
             self.settle(module.id()).await?;
         }
         Ok(cli::verb::told(reply))

@@ -30,6 +30,9 @@ pub trait Desktop: Send + Sync + 'static {
     /// Shows a notice, replacing the one with the same key.
     fn show_notice(&self, notice: Notice) -> BoxFuture<'_, ()>;
 
+    /// Takes away what was shown under `key`; harmless when nothing was.
+    fn remove_notice(&self, key: String) -> BoxFuture<'_, ()>;
+
     /// Shows a page, e.g. `/chat`, in its window; in the browser where no window can be had.
     ///
     /// # Errors

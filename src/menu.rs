@@ -78,6 +78,7 @@ pub fn compute(overview: &Overview, parts: Vec<Part>) -> Menu {
         text: "More".to_owned(),
         entries: vec![
             item("Open in browser", Action::OpenInBrowser("/chat".to_owned())),
+            item("Notices", Action::Open("/notices".to_owned())),
             item("Logs", Action::Open("/logs".to_owned())),
             item("Set up", Action::Open("/onboarding".to_owned())),
         ],

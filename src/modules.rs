@@ -9,13 +9,15 @@ use chat::Chat;
 use dashboard::{Dashboard, Tails};
 use gateway::{Door, Gateway};
 use kit::{
-    ActError, BoxFuture, Caller, Context, Dirs, Feed, Module, ModuleId, Reply, Secret, SettingsFile, Verb,
-    VerbSpec,
+    ActError, BoxFuture, Caller, Context, Dirs, Feed, Module, ModuleId, Reply, Secret, SettingsFile, Told,
+    Verb, VerbSpec,
 };
 use logs::{Capture, Logs};
+use notices::{Notices, Show};
 use onboarding::{Onboarding, Passwords};
 use opencode::Opencode;
 use store::Store;
+use tokio::sync::mpsc;
 
 use crate::cli::doctor::{Finding, Verdict};
 
@@ -36,24 +38,41 @@ pub struct Built {
     pub door: Door,
     /// Who is at work.
     pub busy: Busy,
+    /// What the desktop is to show.
+    pub shows: mpsc::Receiver<Show>,
 }
 
 /// Builds every module. Starts nothing.
 ///
 /// # Errors
 /// What kept a module from being built.
-pub fn build(cx: &Context, store: &Store, capture: Capture) -> anyhow::Result<Built> {
+pub fn build(
+    cx: &Context,
+    store: &Store,
+    capture: Capture,
+    told: mpsc::Receiver<Told>,
+) -> anyhow::Result<Built> {
     sections(&cx.settings);
     let late_door = LateDoor::default();
-    let opencode = Opencode::new(cx, Arc::new(Output(capture.sink())), hide(&capture))?;
+    let opencode = Opencode::new(
+        cx,
+        opencode::Parts {
+            sink: Arc::new(Output(capture.sink())),
+            hide: hide(&capture),
+            clean: clean(&capture),
+            store: store.clone(),
+        },
+    )?;
     let chat = Chat::new(cx, store.clone(), opencode.api(), os::release_memory)?;
-    let dashboard = Dashboard::new(cx, dashboard_parts(capture.clone()));
+    let dashboard = Dashboard::new(cx, dashboard_parts(capture.clone(), &opencode));
     let logs = Logs::new(cx, capture);
+    let (notices, shows) = Notices::new(cx, store.clone(), told)?;
     let onboarding = Onboarding::new(cx, Arc::new(late_door.clone()), find_opencode(&opencode));
     let mut modules: Vec<Arc<dyn Module>> = vec![
         Arc::clone(&opencode) as Arc<dyn Module>,
         chat,
         dashboard,
+        notices,
         logs,
         onboarding,
     ];
@@ -78,6 +97,7 @@ pub fn build(cx: &Context, store: &Store, capture: Capture) -> anyhow::Result<Bu
         modules,
         door,
         busy: busy(opencode),
+        shows,
     })
 }
 
@@ -86,6 +106,7 @@ pub fn sections(settings: &SettingsFile) {
     settings.section::<opencode::OpencodeSettings>();
     settings.section::<chat::ChatSettings>();
     settings.section::<gateway::GatewaySettings>();
+    settings.section::<notices::NoticesSettings>();
     settings.section::<logs::LogSettings>();
     settings.section::<crate::secrets::SecretsSettings>();
 }
@@ -138,6 +159,13 @@ pub const NOUNS: &[Noun] = &[
         about: "The opencode server",
         id: ModuleId(opencode::ID),
         verbs: opencode::VERBS,
+        offline: None,
+    },
+    Noun {
+        word: "notices",
+        about: "What you were told",
+        id: notices::ID,
+        verbs: notices::VERBS,
         offline: None,
     },
     Noun {
@@ -204,6 +232,12 @@ fn hide(capture: &Capture) -> opencode::Hide {
     Box::new(move |secret| capture.hide(secret))
 }
 
+/// Takes secrets out of what is kept elsewhere than in a log.
+fn clean(capture: &Capture) -> opencode::Clean {
+    let capture = capture.clone();
+    Arc::new(move |text| capture.clean(text))
+}
+
 /// Puts what opencode prints into its log.
 struct Output(logs::LogSink);
 
@@ -225,17 +259,48 @@ impl supervisor::Sink for Output {
     }
 }
 
-fn dashboard_parts(capture: Capture) -> dashboard::Parts {
+/// The server's history for its page.
+fn history(opencode: &Arc<Opencode>) -> dashboard::ReadHistory {
+    let opencode = Arc::clone(opencode);
+    Arc::new(move || {
+        let opencode = Arc::clone(&opencode);
+        Box::pin(async move {
+            let ends = opencode.history().await;
+            let ends = ends.map_err(|error| format!("The history cannot be read: {error:#}."))?;
+            Ok(ends.into_iter().map(ended).collect())
+        })
+    })
+}
+
+fn ended(past: opencode::Past) -> dashboard::Ended {
+    let how = match past.exit {
+        supervisor::Exit::Code(code) => format!("exit code {code}"),
+        supervisor::Exit::Signal(signal) => format!("signal {signal}"),
+        supervisor::Exit::Unknown => String::new(),
+    };
+    dashboard::Ended {
+        at: past.at,
+        cause: opencode::sentence(&past.cause),
+        how,
+        last_output: past.last_output,
+        ran_for: past.ran_for,
+        away_for: past.away_for,
+    }
+}
+
+fn dashboard_parts(capture: Capture, opencode: &Arc<Opencode>) -> dashboard::Parts {
     let changed = capture.changed();
     dashboard::Parts {
         verbs: vec![
             (ModuleId(opencode::ID), opencode::VERBS),
+            (notices::ID, notices::VERBS),
             (autostart::ID, autostart::VERBS),
         ],
         tails: Tails {
             read: Arc::new(move |id| capture.tail(id.0, TAIL_LINES)),
             changed,
         },
+        history: history(opencode),
     }
 }
 

@@ -1,7 +1,12 @@
 # shellcheck shell=bash
 # The budgets, each figure beside its reference in the same run. Takes some ten minutes; best on a quiet machine.
 
-dev_bench() {
+dev_bench() { bench_with; }
+
+# A day in twenty minutes: work, pages and kills, while memory, descriptors and zombies are counted.
+dev_soak() { bench_with soak "${1:-20}"; }
+
+bench_with() {
   need_cargo
   packages_for build test bench
   need_node_tools
@@ -9,5 +14,5 @@ dev_bench() {
   (cd "$root" && CARGO_TARGET_DIR=$target cargo build --release --locked --workspace --bins) >&2 \
     || die 1 'The build failed.'
   env NEXUS_BENCH_ROOT="$root" NEXUS_TEST_PROGRAMS="$target/release" NEXUS_TEST_NODE="$node_tools" \
-    NEXUS_TEST_OPENCODE="$opencode_home/bin/opencode" "$target/release/bench"
+    NEXUS_TEST_OPENCODE="$opencode_home/bin/opencode" "$target/release/bench" "$@"
 }

@@ -4,7 +4,8 @@
 declare -A packages=(
   [build]='build-essential ca-certificates git libwebkit2gtk-4.1-dev pkg-config'
   [node]='nodejs npm'
-  [test]='at-spi2-core chromium dbus dbus-x11 desktop-file-utils dunst fonts-dejavu-core gnome-keyring imagemagick
+  [test]='at-spi2-core chromium dbus dbus-x11 desktop-file-utils dunst fonts-dejavu-core gnome-keyring imagemagick iproute2
+    libfaketime
     libnotify-bin libsecret-tools openbox procps python3-dbus python3-dbusmock shellcheck util-linux webkit2gtk-driver
     wmctrl xdotool xfce4-panel xvfb'
   [check]='desktop-file-utils'

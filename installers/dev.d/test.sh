@@ -100,7 +100,7 @@ stage_browser() {
 }
 
 # The stories over and over: what is flaky or grows is found by repetition.
-dev_soak() {
+dev_repeat() {
   local minutes=${1:-60} rounds=0
   prepare
   while ((SECONDS < minutes * 60 && ${#failed[@]} == 0)); do

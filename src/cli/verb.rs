@@ -30,10 +30,7 @@ pub(super) fn find(matches: &ArgMatches) -> Option<(&'static Noun, Typed)> {
         .iter()
         .filter_map(|argument| given.get_one::<String>(argument).cloned())
         .collect();
-    let verb = Verb {
-        name: name.to_owned(),
-        args,
-    };
+    let verb = Verb::with(name, args);
     Some((
         noun,
         Typed {
@@ -64,7 +61,7 @@ pub(super) fn ask(cx: &Cx, noun: &Noun, typed: Typed) -> Result<(), Failure> {
 pub(crate) fn told(reply: Reply) -> Value {
     match reply {
         Reply::Done => Value::Null,
-        Reply::Text(text) => Value::String(sentence(&text)),
+        Reply::Text(text) | Reply::Note(text) => Value::String(sentence(&text)),
         Reply::Json(value) => value,
     }
 }

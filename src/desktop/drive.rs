@@ -5,7 +5,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-use kit::{Action, CancellationToken, Module, Notice, NoticeKind, NoticeSender, Overview};
+use kit::{Action, CancellationToken, Module, Notice, NoticeKind, NoticeSender, Overview, Reply};
+use notices::Show;
 use tokio::sync::{mpsc, watch};
 
 use super::Desktop;
@@ -23,8 +24,8 @@ const SURE_WITHIN: Duration = Duration::from_secs(60);
 pub struct Sources {
     /// How everything is.
     pub overview: watch::Receiver<Arc<Overview>>,
-    /// What wants to be told.
-    pub notices: mpsc::Receiver<Notice>,
+    /// What wants to be shown.
+    pub shows: mpsc::Receiver<Show>,
     /// What was chosen.
     pub choices: mpsc::Receiver<Action>,
 }
@@ -50,7 +51,7 @@ impl Driver {
     pub async fn run(self, sources: Sources) {
         let Sources {
             mut overview,
-            mut notices,
+            mut shows,
             mut choices,
         } = sources;
         let seen = overview.clone();
@@ -69,8 +70,11 @@ impl Driver {
             }
         };
         let tell = async {
-            while let Some(notice) = notices.recv().await {
-                self.desktop.show_notice(notice).await;
+            while let Some(show) = shows.recv().await {
+                match show {
+                    Show::Bubble(notice) => self.desktop.show_notice(notice).await,
+                    Show::Remove(key) => self.desktop.remove_notice(key).await,
+                }
             }
             std::future::pending::<()>().await;
         };
@@ -125,15 +129,31 @@ impl Driver {
                 modules::still_at_work(&busy)
             ),
             page: "/chat".to_owned(),
+            answers: Vec::new(),
         });
     }
 
     async fn act(&self, action: Action) {
-        let failed = match action {
-            Action::Open(path) => self.desktop.show_page(&path).await.err().map(|f| f.message),
-            Action::OpenInBrowser(path) => self.desktop.browse(&path).await.err().map(|f| f.message),
+        const FAILED: &str = "That did not work";
+        let told = match action {
+            Action::Open(path) => self
+                .desktop
+                .show_page(&path)
+                .await
+                .err()
+                .map(|f| (FAILED, f.message)),
+            Action::OpenInBrowser(path) => self
+                .desktop
+                .browse(&path)
+                .await
+                .err()
+                .map(|f| (FAILED, f.message)),
             Action::Call(id, verb) => match self.modules.iter().find(|module| module.id() == id) {
-                Some(module) => module.call(verb).await.err().map(|error| error.to_string()),
+                Some(module) => match module.call(verb).await {
+                    Ok(Reply::Note(text)) => Some(("About what you chose", text)),
+                    Ok(Reply::Done | Reply::Text(_) | Reply::Json(_)) => None,
+                    Err(error) => Some((FAILED, error.to_string())),
+                },
                 None => None,
             },
             Action::Quit => {
@@ -141,13 +161,14 @@ impl Driver {
                 None
             }
         };
-        if let Some(reason) = failed {
+        if let Some((title, text)) = told {
             self.failures.send(Notice {
                 kind: NoticeKind::Agent,
                 key: "choice".to_owned(),
-                title: "That did not work".to_owned(),
-                body: crate::control::sentence(&reason),
+                title: title.to_owned(),
+                body: crate::control::sentence(&text),
                 page: "/dashboard".to_owned(),
+                answers: Vec::new(),
             });
         }
     }

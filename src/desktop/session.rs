@@ -146,6 +146,10 @@ impl Desktop for Session {
         Box::pin(self.bubbles.show(notice))
     }
 
+    fn remove_notice(&self, key: String) -> BoxFuture<'_, ()> {
+        Box::pin(self.bubbles.remove(key))
+    }
+
     fn show_page<'a>(&'a self, path: &'a str) -> BoxFuture<'a, Result<(), Failure>> {
         Box::pin(async move {
             let Err(reason) = self.windows.show(path).await else {

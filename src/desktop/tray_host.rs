@@ -70,5 +70,6 @@ fn tell_absence(host: TrayHost, notices: &NoticeSender) {
                appears by itself when a tray does."
             .to_owned(),
         page: "/chat".to_owned(),
+        answers: Vec::new(),
     });
 }

@@ -119,6 +119,7 @@ impl Resident {
             title,
             body,
             page: "/dashboard".to_owned(),
+            answers: Vec::new(),
         }
     }
 

@@ -103,6 +103,13 @@ async fn modules_stop_in_the_reverse_order_of_their_start() {
     assert_eq!(told.lock().unwrap()[2..], ["b stops", "a stops"]);
 }
 
+fn notice(told: Option<kit::Told>) -> kit::Notice {
+    match told {
+        Some(kit::Told::Notice(notice)) => notice,
+        Some(kit::Told::Settled(_)) | None => panic!("no notice: {told:?}"),
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_failing_module_is_an_outage_of_that_module_alone() {
     for id in ["fails", "panics"] {
@@ -116,8 +123,8 @@ async fn a_failing_module_is_an_outage_of_that_module_alone() {
         let running = tokio::spawn(Host::new(modules, sender, notices).run(stop.clone()));
 
         until(&mut overview, &[State::Running, State::Backoff]).await;
-        let first = shown.recv().await.unwrap();
-        let second = shown.recv().await.unwrap();
+        let first = notice(shown.recv().await);
+        let second = notice(shown.recv().await);
         until(&mut overview, &[State::Running, State::Running]).await;
         let took = began.elapsed();
         stop.cancel();

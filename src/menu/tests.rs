@@ -73,6 +73,7 @@ fn the_menu_is_a_value_of_the_state() {
                 text: "More".to_owned(),
                 entries: vec![
                     item("Open in browser", Action::OpenInBrowser("/chat".to_owned())),
+                    item("Notices", Action::Open("/notices".to_owned())),
                     item("Logs", Action::Open("/logs".to_owned())),
                     item("Set up", Action::Open("/onboarding".to_owned())),
                 ],

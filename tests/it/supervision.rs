@@ -3,9 +3,11 @@
 //! Long loops run with `NEXUS_TEST_LONG=1`; without it each shows the same with fewer rounds.
 
 mod agent;
+mod enduring;
 mod loops;
 mod misbehaving;
 mod served;
+mod shortage;
 
 use std::{
     io::Write,

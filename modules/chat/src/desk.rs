@@ -2,6 +2,7 @@
 
 mod follow;
 mod load;
+mod tell;
 
 use std::{
     collections::HashMap,

@@ -88,10 +88,7 @@ fn request_lines(request: Option<&Value>) -> [Entry; 3] {
         .and_then(Value::as_bool)
         .unwrap_or_default();
     let call = |name: &str| {
-        let verb = Verb {
-            name: name.to_owned(),
-            args: vec![text(request, "request").to_owned()],
-        };
+        let verb = Verb::with(name, vec![text(request, "request").to_owned()]);
         Action::Call(ModuleId("chat"), verb)
     };
     let page = Action::Open(format!("/chat/{}", text(request, "session")));
@@ -126,11 +123,11 @@ pub async fn call(desk: &Arc<Desk>, verb: Verb) -> Result<Reply, ActError> {
         found.map(|(_, session, _)| session.to_owned())
     });
     let Some(asker) = asker else {
-        return Ok(Reply::Text("This was answered already.".to_owned()));
+        return Ok(Reply::Note("This was answered already.".to_owned()));
     };
     match desk.reply(&asker, &request, reply, None).await {
         Ok(()) => Ok(Reply::Done),
-        Err(error) if error.is_missing() => Ok(Reply::Text("This was answered already.".to_owned())),
+        Err(error) if error.is_missing() => Ok(Reply::Note("This was answered already.".to_owned())),
         Err(error) => Err(ActError::Failed(error.to_string())),
     }
 }
@@ -179,10 +176,7 @@ mod tests {
             panic!("a group")
         };
         assert_eq!(text, "Waiting for you: 1");
-        let allow = Verb {
-            name: "allow".to_owned(),
-            args: vec!["per_1".to_owned()],
-        };
+        let allow = Verb::with("allow", vec!["per_1".to_owned()]);
         assert_eq!(
             entries[1],
             Entry::Item {

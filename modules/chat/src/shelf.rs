@@ -33,7 +33,20 @@ struct Known {
     doing: Option<String>,
     words: String,
     has_failed: bool,
+    /// The turn under way was stopped by somebody.
+    is_stopped: bool,
     is_cut: bool,
+}
+
+/// How a turn stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Turn {
+    /// It ended by itself.
+    Done,
+    /// It ended with an error.
+    Failed,
+    /// Somebody stopped it.
+    Stopped,
 }
 
 impl Known {
@@ -44,6 +57,7 @@ impl Known {
             doing: None,
             words: String::new(),
             has_failed: false,
+            is_stopped: false,
             is_cut: false,
         }
     }
@@ -53,6 +67,29 @@ impl Shelf {
     /// The session `id`.
     pub fn session(&self, id: &str) -> Option<&Session> {
         self.sessions.get(id).map(|known| &known.session)
+    }
+
+    /// Whether a turn goes on in it.
+    pub fn is_busy(&self, id: &str) -> bool {
+        self.sessions.get(id).is_some_and(|known| known.status.is_busy())
+    }
+
+    /// How its last turn ended; `None` while one goes on, and for sessions that are not on the shelf.
+    pub fn turn(&self, id: &str) -> Option<Turn> {
+        let known = self.sessions.get(id).filter(|known| !known.status.is_busy())?;
+        Some(match (known.has_failed, known.is_stopped) {
+            (_, true) => Turn::Stopped,
+            (true, false) => Turn::Failed,
+            (false, false) => Turn::Done,
+        })
+    }
+
+    /// What it said last, for a line or two.
+    pub fn last_words(&self, id: &str) -> String {
+        self.sessions
+            .get(id)
+            .map(|known| known.words.clone())
+            .unwrap_or_default()
     }
 
     /// The session a person would look for: the topmost ancestor.
@@ -274,6 +311,7 @@ impl Known {
         if let Event::SessionStatus { status, .. } = event {
             if status.is_busy() {
                 self.has_failed &= self.status.is_busy();
+                self.is_stopped &= self.status.is_busy();
                 self.is_cut = false;
             } else {
                 self.doing = None;
@@ -284,6 +322,7 @@ impl Known {
             self.doing = None;
         } else if let Event::SessionError { error, .. } = event {
             self.has_failed |= !error.is_abort();
+            self.is_stopped |= error.is_abort();
         } else if let Event::PartUpdated(part) = event {
             self.apply_part(&part.kind, home);
         }

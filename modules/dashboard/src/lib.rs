@@ -7,6 +7,7 @@
 //! The dashboard reads other modules' statuses and never calls them.
 
 mod feed;
+mod history;
 mod page;
 mod view;
 
@@ -24,6 +25,7 @@ use kit::{
 use tokio::sync::watch;
 use web::{Body, LiveView, Markup};
 
+pub use history::{Ended, ReadHistory};
 pub use view::{Control, headline};
 
 /// What a part of the program wrote last.
@@ -51,6 +53,8 @@ pub struct Parts {
     pub verbs: Vec<(ModuleId, &'static [VerbSpec])>,
     /// The last output of each module.
     pub tails: Tails,
+    /// When the server ended, and why.
+    pub history: ReadHistory,
 }
 
 /// When each module's figures last changed.
@@ -61,6 +65,7 @@ pub struct Dashboard {
     overview: watch::Receiver<Arc<Overview>>,
     verbs: Arc<[(ModuleId, &'static [VerbSpec])]>,
     tails: Tails,
+    history: ReadHistory,
     ages: Arc<Ages>,
     status: watch::Sender<Status>,
 }
@@ -72,6 +77,7 @@ impl Dashboard {
             overview: cx.overview.clone(),
             verbs: parts.verbs.into(),
             tails: parts.tails,
+            history: parts.history,
             ages: Arc::default(),
             status: watch::Sender::new(Status::new(State::Running, SystemTime::now())),
         })
@@ -89,6 +95,17 @@ impl Dashboard {
             live: Some(live),
             class: "dashboard",
             content: page::content(&self.source().read(), now),
+        };
+        web::page(chrome, body)
+    }
+
+    async fn history_page(&self, chrome: &Chrome) -> Markup {
+        let ends = (self.history)().await;
+        let body = Body {
+            title: "Restarts".to_owned(),
+            live: None,
+            class: "dashboard",
+            content: history::content(&ends, SystemTime::now()),
         };
         web::page(chrome, body)
     }
@@ -125,10 +142,19 @@ impl Module for Dashboard {
     }
 
     fn routes(self: Arc<Self>) -> Router {
-        Router::new().route(
-            "/",
-            get(move |Extension(chrome): Extension<Arc<Chrome>>| std::future::ready(self.page(&chrome))),
-        )
+        let ends = Arc::clone(&self);
+        Router::new()
+            .route(
+                "/",
+                get(move |Extension(chrome): Extension<Arc<Chrome>>| std::future::ready(self.page(&chrome))),
+            )
+            .route(
+                "/history",
+                get(move |Extension(chrome): Extension<Arc<Chrome>>| {
+                    let dashboard = Arc::clone(&ends);
+                    async move { dashboard.history_page(&chrome).await }
+                }),
+            )
     }
 
     fn live(&self, _request: LiveRequest) -> Option<Box<dyn Feed>> {

@@ -24,6 +24,7 @@ pub(crate) fn content(view: &View, now: SystemTime) -> Markup {
             @for part in &view.cards { (card(part, now)) }
             (agent(&view.agent, now))
         }
+        p.muted { a href="/dashboard/history" { "When opencode ended or was restarted, and why" } }
     }
 }
 

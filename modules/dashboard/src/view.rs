@@ -5,7 +5,7 @@ use std::{
     time::SystemTime,
 };
 
-use kit::{AgentFacts, Fact, ModuleId, ModuleView, Overview, State, VerbSpec};
+use kit::{AgentFacts, Fact, ModuleId, ModuleView, Overview, State, Status, VerbSpec};
 use tokio::sync::watch;
 use web::parts::{Tone, tone};
 
@@ -88,7 +88,7 @@ impl Source {
                 next_attempt: module.status.next_attempt,
                 facts: module.status.facts.clone(),
                 facts_at: ages.get(&module.id).map(|(_, at)| *at),
-                controls: controls(module.status.state, verbs),
+                controls: controls(&module.status, verbs),
                 tail,
                 is_main: web::is_notable(module),
             }
@@ -104,7 +104,8 @@ impl Source {
 }
 
 /// The buttons that make sense in `state`, the sensible one first.
-fn controls(state: State, verbs: &'static [VerbSpec]) -> Vec<Control> {
+fn controls(status: &Status, verbs: &'static [VerbSpec]) -> Vec<Control> {
+    let state = status.state;
     let (sensible, hidden): (&str, &[&str]) = match state {
         State::Stopped | State::Off => ("start", &["stop", "restart", "off"]),
         State::Starting | State::Stopping => ("", &["start", "restart"]),
@@ -128,6 +129,11 @@ fn controls(state: State, verbs: &'static [VerbSpec]) -> Vec<Control> {
             })
         })
         .collect();
+    controls.extend(status.offers.iter().map(|offer| Control {
+        verb: offer.verb,
+        label: offer.label,
+        is_primary: offer.verb == sensible,
+    }));
     controls.sort_by_key(|control| !control.is_primary);
     controls
 }
@@ -264,7 +270,7 @@ mod tests {
     #[test]
     fn a_card_offers_what_makes_sense() {
         let check = |state, expected: &[(&str, bool)]| {
-            let found = controls(state, VERBS);
+            let found = controls(&Status::new(state, SystemTime::UNIX_EPOCH), VERBS);
             let found: Vec<_> = found
                 .iter()
                 .map(|control| (control.label, control.is_primary))

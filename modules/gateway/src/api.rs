@@ -55,7 +55,7 @@ async fn call(
         return No::NotFound.answer(&headers);
     };
     let verb = match arguments(request).await {
-        Ok(args) => Verb { name: verb, args },
+        Ok(args) => Verb::with(&verb, args),
         Err(refusal) => return refusal,
     };
     tracing::info!(target: "audit", event = "verb", module = id, verb = verb.name, "a module was asked to act");

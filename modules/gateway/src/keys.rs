@@ -200,6 +200,7 @@ impl Keys {
                    password at the machine with `nexus password set`."
                 .to_owned(),
             page: "/devices".to_owned(),
+            answers: Vec::new(),
         });
         Ok(())
     }

@@ -164,6 +164,7 @@ fn tell(keys: &Keys, session: &Session, source: IpAddr) {
             session.device
         ),
         page: "/devices".to_owned(),
+        answers: Vec::new(),
     });
 }
 

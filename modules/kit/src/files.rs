@@ -95,6 +95,15 @@ fn sync_folder(_folder: &Path) -> io::Result<()> {
     Ok(())
 }
 
+/// Whether a file can be made in `folder` now; leaves nothing behind.
+pub fn can_write_in(folder: &Path) -> bool {
+    let probe = folder.join(format!(".writable-{}", std::process::id()));
+    let is_made = std::fs::File::create_new(&probe).is_ok();
+    // Nothing to remove where nothing was made.
+    let _ = std::fs::remove_file(probe);
+    is_made
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

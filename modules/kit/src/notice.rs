@@ -2,6 +2,8 @@
 
 use tokio::sync::mpsc;
 
+use crate::Action;
+
 /// Notices that wait to be shown at most; further ones are dropped and logged, never waited for.
 pub const NOTICES_MAX: usize = 64;
 
@@ -37,15 +39,35 @@ pub struct Notice {
     pub body: String,
     /// The page a click opens, e.g. `/dashboard`.
     pub page: String,
+    /// What can be answered on the spot, where the desktop shows buttons. At most two.
+    pub answers: Vec<Answer>,
+}
+
+/// A button of a notice. Pressing it late must be harmless.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answer {
+    /// A verb, e.g. `"Allow once"`.
+    pub label: &'static str,
+    /// What it does.
+    pub action: Action,
+}
+
+/// What modules hand over.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Told {
+    /// Something to tell.
+    Notice(Notice),
+    /// What was told under this key is settled: it need not be read any more, and its bubble goes.
+    Settled(String),
 }
 
 /// Where modules put notices. Never waits.
 #[derive(Debug, Clone)]
-pub struct NoticeSender(mpsc::Sender<Notice>);
+pub struct NoticeSender(mpsc::Sender<Told>);
 
 impl NoticeSender {
-    /// A sender and the end the desktop reads from.
-    pub fn channel() -> (Self, mpsc::Receiver<Notice>) {
+    /// A sender and the end that is read by whoever decides what is shown.
+    pub fn channel() -> (Self, mpsc::Receiver<Told>) {
         let (sender, receiver) = mpsc::channel(NOTICES_MAX);
         (Self(sender), receiver)
     }
@@ -53,7 +75,16 @@ impl NoticeSender {
     /// Hands a notice over. One that finds the queue full, or nobody listening, goes to the log only.
     pub fn send(&self, notice: Notice) {
         tracing::info!(kind = ?notice.kind, key = notice.key, "{}: {}", notice.title, notice.body);
-        if let Err(error) = self.0.try_send(notice) {
+        self.hand_over(Told::Notice(notice));
+    }
+
+    /// Takes back what was told under `key`: it was answered, or is no longer true. Harmless when nothing was.
+    pub fn settle(&self, key: &str) {
+        self.hand_over(Told::Settled(key.to_owned()));
+    }
+
+    fn hand_over(&self, told: Told) {
+        if let Err(error) = self.0.try_send(told) {
             tracing::debug!(%error, "a notice was not shown");
         }
     }

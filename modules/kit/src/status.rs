@@ -96,6 +96,15 @@ impl State {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Fact(pub &'static str, pub String);
 
+/// A verb that makes sense at this moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Offer {
+    /// One of the module's verbs.
+    pub verb: &'static str,
+    /// The button's text, e.g. `"Restart now"`.
+    pub label: &'static str,
+}
+
 /// The single truth about a module at one moment.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Status {
@@ -109,6 +118,8 @@ pub struct Status {
     pub next_attempt: Option<SystemTime>,
     /// Three to five figures for card and tooltip. Unknown ones are left out, never made up.
     pub facts: Vec<Fact>,
+    /// Verbs that make sense now but not usually; shown as buttons beside the usual ones.
+    pub offers: Vec<Offer>,
     /// Further members of the module's object in `nexus status --json`, e.g. `pid`, `port`, `version`.
     pub details: serde_json::Map<String, serde_json::Value>,
 }
@@ -122,6 +133,7 @@ impl Status {
             reason: None,
             next_attempt: None,
             facts: Vec::new(),
+            offers: Vec::new(),
             details: serde_json::Map::new(),
         }
     }

@@ -9,14 +9,25 @@ pub struct Verb {
     pub name: String,
     /// As many as the spec names.
     pub args: Vec<String>,
+    /// Whether whoever asks waits for what comes of it. Otherwise the answer may come as soon as it is under way.
+    pub is_awaited: bool,
 }
 
 impl Verb {
+    /// A verb with arguments.
+    pub fn with(name: &str, args: Vec<String>) -> Self {
+        Self {
+            args,
+            ..Self::bare(name)
+        }
+    }
+
     /// A verb without arguments.
     pub fn bare(name: &str) -> Self {
         Self {
             name: name.to_owned(),
             args: Vec::new(),
+            is_awaited: true,
         }
     }
 }
@@ -42,6 +53,8 @@ pub enum Reply {
     Done,
     /// A sentence for a person.
     Text(String),
+    /// The same, but worth a notice where nobody waits for an answer, e.g. after a click in the tray.
+    Note(String),
     /// A value for a script.
     Json(serde_json::Value),
 }

@@ -20,6 +20,7 @@ use tracing_subscriber::{Layer, Registry, filter::Targets, layer::Context, regis
 
 use crate::{
     Entry, Level, LogSettings,
+    clean::clean_of,
     entry::level_of_output,
     files::Keep,
     hidden::Hidden,
@@ -128,6 +129,11 @@ impl Capture {
         if let Err(error) = self.0.level.reload(targets(settings.level)) {
             tracing::warn!(%error, "the log level could not be changed");
         }
+    }
+
+    /// `text` as it may be stored: without secrets, those hidden here included, and without control characters.
+    pub fn clean(&self, text: &str) -> String {
+        clean_of(text, &self.0.hidden)
     }
 
     /// Hides a secret that is known word for word from every line that is not written yet: of all that were named the

@@ -7,6 +7,8 @@ mod messages;
 mod requests;
 mod sessions;
 
+use std::sync::{Arc, atomic::AtomicU64};
+
 use anyhow::Context;
 use tokio::sync::watch;
 
@@ -31,14 +33,18 @@ pub struct Api {
 }
 
 impl Api {
-    /// Calls to the server that `upstream` names, and the reader of its events, which is to be run beside them.
+    /// Calls to the server that `upstream` names, and the reader of its events, which is to be run beside them. `heard`
+    /// is counted up by what comes on the event stream.
     ///
     /// # Errors
     /// When no HTTP client can be made, which only happens when the process is out of resources.
-    pub fn connect(upstream: watch::Receiver<Option<Upstream>>) -> anyhow::Result<(Self, EventReader)> {
+    pub fn connect(
+        upstream: watch::Receiver<Option<Upstream>>,
+        heard: Arc<AtomicU64>,
+    ) -> anyhow::Result<(Self, EventReader)> {
         let http = call::client().context("could not make the HTTP client for opencode")?;
         let hub = Hub::new();
-        let reader = EventReader::new(hub.clone(), http.clone(), upstream.clone());
+        let reader = EventReader::new(hub.clone(), http.clone(), upstream.clone(), heard);
         Ok((Self { http, upstream, hub }, reader))
     }
 

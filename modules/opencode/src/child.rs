@@ -1,6 +1,5 @@
 //! How `opencode serve` is started, proven and ended.
 
-mod health;
 mod port;
 
 use std::{
@@ -9,8 +8,8 @@ use std::{
     net::{Ipv4Addr, SocketAddr},
     path::PathBuf,
     sync::{
-        Mutex, PoisonError,
-        atomic::{AtomicBool, Ordering},
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::Duration,
 };
@@ -22,10 +21,9 @@ use supervisor::{Command, Gate, Probe, Program, Refusal};
 use crate::{
     environment::{self, Base, USERNAME, Variables},
     find::{Found, NotFound, Seen, Version, Versions, candidate},
+    health::Health,
     settings::OpencodeSettings,
 };
-
-use health::Health;
 
 pub(crate) use port::conflict;
 
@@ -66,6 +64,8 @@ pub(crate) struct Serve {
     /// Whether the present run has answered once.
     has_answered: AtomicBool,
     hide: Hide,
+    /// Bytes heard on the server's event stream.
+    heard: Arc<AtomicU64>,
 }
 
 impl Serve {
@@ -88,12 +88,18 @@ impl Serve {
             shortcoming: Mutex::new(None),
             has_answered: AtomicBool::new(false),
             hide: Box::new(drop),
+            heard: Arc::default(),
         })
     }
 
     /// The same, which tells `hide` its secrets.
     pub(crate) fn hiding(self, hide: Hide) -> Self {
         Self { hide, ..self }
+    }
+
+    /// To be counted up with what is heard on the server's event stream: a sign of life.
+    pub(crate) fn heard(&self) -> Arc<AtomicU64> {
+        Arc::clone(&self.heard)
     }
 
     /// The password, and as it stands in a header.
@@ -299,6 +305,10 @@ impl Program for Serve {
         }
     }
 
+    fn progress(&self, _run: &Run) -> u64 {
+        self.heard.load(Ordering::Relaxed)
+    }
+
     async fn wind_down(&self, run: &Run) {
         self.health.dispose(&run.upstream).await;
     }
@@ -326,7 +336,7 @@ fn password() -> Secret {
     ))
 }
 
-fn authorization(password: &Secret) -> Secret {
+pub(crate) fn authorization(password: &Secret) -> Secret {
     let pair = Secret::new(format!("{USERNAME}:{}", password.expose()));
     Secret::new(format!("Basic {}", BASE64_STANDARD.encode(pair.expose())))
 }

@@ -19,21 +19,21 @@ const ASKED_MAX: usize = 5;
 
 /// The answer of `GET /global/health`.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-pub(super) struct Answer {
+pub(crate) struct Answer {
     #[serde(rename = "healthy")]
-    pub(super) is_healthy: bool,
+    pub(crate) is_healthy: bool,
     #[serde(default)]
-    pub(super) version: String,
+    pub(crate) version: String,
 }
 
 /// Asks servers, each time on a fresh connection: one that was opened just before the server was ready is never
 /// answered (seen with 1.18.33), and an answer on an old connection proves nothing about new ones.
-pub(super) struct Health {
+pub(crate) struct Health {
     http: reqwest::Client,
 }
 
 impl Health {
-    pub(super) fn new() -> anyhow::Result<Self> {
+    pub(crate) fn new() -> anyhow::Result<Self> {
         let http = reqwest::Client::builder()
             .no_proxy()
             .redirect(reqwest::redirect::Policy::none())
@@ -45,7 +45,7 @@ impl Health {
     }
 
     /// What the server says of itself; `None` for anything but an authenticated answer that makes sense.
-    pub(super) async fn ask(&self, upstream: &Upstream) -> Option<Answer> {
+    pub(crate) async fn ask(&self, upstream: &Upstream) -> Option<Answer> {
         let response = with_password(self.get(upstream), upstream).send().await.ok()?;
         if !response.status().is_success() {
             return None;
@@ -55,7 +55,7 @@ impl Health {
 
     /// As [`ask`](Self::ask), for a server that is just starting: asks again while earlier requests wait, because those
     /// that came too early are never answered.
-    pub(super) async fn ask_starting(&self, upstream: &Upstream) -> Option<Answer> {
+    pub(crate) async fn ask_starting(&self, upstream: &Upstream) -> Option<Answer> {
         let mut asked = FuturesUnordered::new();
         let mut ticks = interval(ASK_AGAIN_EVERY);
         let mut count = 0;
@@ -72,14 +72,14 @@ impl Health {
     }
 
     /// The status of the same request without credentials; `None` without an answer.
-    pub(super) async fn status_without_password(&self, upstream: &Upstream) -> Option<u16> {
+    pub(crate) async fn status_without_password(&self, upstream: &Upstream) -> Option<u16> {
         let response = self.get(upstream).send().await.ok()?;
         Some(response.status().as_u16())
     }
 
     /// Has the server end its work: turns are aborted, tools killed. What becomes of the request does not matter, the
     /// process is ended next.
-    pub(super) async fn dispose(&self, upstream: &Upstream) {
+    pub(crate) async fn dispose(&self, upstream: &Upstream) {
         let request = self
             .http
             .post(format!("http://{}/global/dispose", upstream.address));

@@ -19,9 +19,13 @@ mod child;
 pub mod doctor;
 mod environment;
 pub mod events;
+mod external;
 pub mod find;
+mod health;
+mod history;
 mod life;
 mod outage;
+mod planned;
 mod printed;
 mod settings;
 mod shown;
@@ -32,19 +36,25 @@ use std::sync::{Arc, Mutex, PoisonError};
 use anyhow::Context as _;
 use kit::{
     ActError, BoxFuture, CancellationToken, Context, Entry, EventTap, Module, ModuleId, NoticeSender, Reply,
-    Section, Setting, Status, Upstream, Verb, VerbSpec,
+    Secrets, Section, Setting, Status, Upstream, Verb, VerbSpec,
 };
-use supervisor::{Handle, Phase, Policy, Setup, Sink, StopKind, Supervisor};
-use tokio::sync::watch;
+use store::Store;
+use supervisor::{End, Handle, Phase, Policy, Request, Setup, Sink, StopKind, Supervisor};
+use tokio::sync::{mpsc, watch};
 
 pub use api::{Api, ApiError};
 pub use busy::BusySession;
 pub use child::{Hide, Run};
 pub use events::{EventReader, Events, Link, Signal};
+pub use history::{Clean, Past};
 pub use settings::{Ask, OpencodeSettings, RestartSettings};
+pub use shown::sentence;
 
 use busy::Busy;
 use child::Serve;
+use external::Outside;
+use history::History;
+use planned::Wish;
 
 /// The module's id.
 pub const ID: &str = "opencode";
@@ -65,9 +75,22 @@ pub const VERBS: &[VerbSpec] = &[
     },
     VerbSpec {
         name: "restart",
-        help: "Ends opencode and starts it again, with your settings and your login shell's variables read anew.",
+        help: "Ends opencode and starts it again, with your settings and your login shell's variables read anew. Waits for \
+               sessions at work, ten minutes at most.",
         args: &[],
         button: Some("Restart"),
+    },
+    VerbSpec {
+        name: RESTART_NOW,
+        help: "The same without waiting: sessions at work are cut off, and can be continued.",
+        args: &[],
+        button: None,
+    },
+    VerbSpec {
+        name: "history",
+        help: "Lists when opencode ended unasked or was restarted, why, what it said last and how long it was away.",
+        args: &[],
+        button: None,
     },
     VerbSpec {
         name: "status",
@@ -77,10 +100,33 @@ pub const VERBS: &[VerbSpec] = &[
     },
 ];
 
+/// Offered while a restart waits, or a server has not answered for long.
+pub(crate) const RESTART_NOW: &str = "restart-now";
+
+/// Ends shown at most.
+const ENDS_SHOWN_MAX: u32 = 50;
+
+/// What the module is given beside the context.
+pub struct Parts {
+    /// Takes the server's output.
+    pub sink: Arc<dyn Sink>,
+    /// Told what must not be written down.
+    pub hide: Hide,
+    /// Takes secrets out of what is written down.
+    pub clean: Clean,
+    /// Keeps the history.
+    pub store: Store,
+}
+
 /// The module: the server, and the way to it.
 pub struct Opencode {
     settings: Setting<OpencodeSettings>,
     notices: NoticeSender,
+    secrets: Arc<dyn Secrets>,
+    history: History,
+    ends: tokio::sync::Mutex<mpsc::Receiver<End>>,
+    outside: watch::Sender<Option<Outside>>,
+    wish: watch::Sender<Option<Wish>>,
     program: Arc<Serve>,
     supervisor: tokio::sync::Mutex<Supervisor<Serve>>,
     handle: Handle<Run>,
@@ -93,12 +139,11 @@ pub struct Opencode {
 }
 
 impl Opencode {
-    /// Wires; nothing runs before [`Module::run`]. The server's output goes to `sink`, and what must not be written down
-    /// to `hide`.
+    /// Wires; nothing runs before [`Module::run`].
     ///
     /// # Errors
-    /// When the process is out of resources.
-    pub fn new(cx: &Context, sink: Arc<dyn Sink>, hide: Hide) -> anyhow::Result<Arc<Self>> {
+    /// When the process is out of resources, or the database fails.
+    pub fn new(cx: &Context, parts: Parts) -> anyhow::Result<Arc<Self>> {
         let settings = cx.settings.section::<OpencodeSettings>();
         let program = Serve::new(
             settings.clone(),
@@ -107,21 +152,28 @@ impl Opencode {
             environment::own(),
         )
         .context("could not prepare for opencode")?
-        .hiding(hide);
+        .hiding(parts.hide);
         let program = Arc::new(program);
         let policy = watch::Sender::new(settings.get().policy());
+        let (ends_in, ends) = Setup::ends();
         let setup = Setup {
             records: cx.dirs.run.clone(),
             policy: policy.subscribe(),
-            sink,
+            sink: parts.sink,
+            ends: ends_in,
         };
         let (supervisor, handle) = Supervisor::new(Arc::clone(&program), setup);
         let upstream = watch::Sender::new(None);
-        let (api, reader) = Api::connect(upstream.subscribe())?;
+        let (api, reader) = Api::connect(upstream.subscribe(), program.heard())?;
         let status = shown::status(&shown::View::unknown(&handle));
         Ok(Arc::new(Self {
             settings,
             notices: cx.notices.clone(),
+            secrets: Arc::clone(&cx.secrets),
+            history: History::new(parts.store, parts.clean)?,
+            ends: tokio::sync::Mutex::new(ends),
+            outside: watch::Sender::new(None),
+            wish: watch::Sender::new(None),
             program,
             supervisor: tokio::sync::Mutex::new(supervisor),
             handle,
@@ -167,18 +219,58 @@ impl Opencode {
         self.handle.output_tail(lines)
     }
 
+    /// When and why it ended unasked or was restarted, newest first.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn history(&self) -> anyhow::Result<Vec<Past>> {
+        Ok(self.history.newest(ENDS_SHOWN_MAX).await?)
+    }
+
     async fn ask(&self, verb: Verb) -> Result<Reply, ActError> {
+        if matches!(verb.name.as_str(), "start" | "stop" | "restart" | RESTART_NOW)
+            && let Some(address) = self.settings.get().external()
+        {
+            return Err(ActError::NeedsUser(format!(
+                "The server at http://{address} is yours: it is watched and used here, but started and stopped where you \
+                 run it. Empty `opencode.external_url` to have one run here."
+            )));
+        }
         let ended = |_ended| ActError::Failed("opencode cannot be reached: the agent is ending.".to_owned());
+        if !verb.is_awaited
+            && let Some(request) = request_of(&verb)
+        {
+            self.program.forget_environment();
+            self.wish.send_replace(None);
+            self.handle.request(request).await.map_err(ended)?;
+            return Ok(Reply::Done);
+        }
         match verb.name.as_str() {
             "start" => {
                 self.program.forget_environment();
                 self.outcome(&self.handle.start().await.map_err(ended)?)
             }
-            "restart" => {
+            "restart" if self.handle.phase().borrow().pid().is_some() && !self.busy_sessions().is_empty() => {
+                self.wish.send_replace(Some(Wish::Restart));
+                let titles = self.busy_sessions().into_iter().map(|session| session.title);
+                Ok(Reply::Note(planned::promise(&titles.collect::<Vec<_>>())))
+            }
+            "restart" if !verb.is_awaited => {
+                self.program.forget_environment();
+                self.handle.request(Request::Restart).await.map_err(ended)?;
+                Ok(Reply::Done)
+            }
+            "restart" | RESTART_NOW => {
                 self.program.forget_environment();
                 self.outcome(&self.handle.restart().await.map_err(ended)?)
             }
+            "history" => {
+                let ends = self.history().await;
+                let ends = ends.map_err(|error| ActError::Failed(format!("{error:#}")))?;
+                Ok(Reply::Json(ends.iter().map(Past::to_json).collect()))
+            }
             "stop" => {
+                self.wish.send_replace(None);
                 self.handle.stop(StopKind::User).await.map_err(ended)?;
                 Ok(Reply::Text("Stopped.".to_owned()))
             }
@@ -223,6 +315,16 @@ impl Opencode {
             text.push_str(reason);
         }
         text
+    }
+}
+
+/// What a verb asks of the supervisor, for callers who do not wait. A restart that may have to wait for sessions is none.
+fn request_of(verb: &Verb) -> Option<Request> {
+    match verb.name.as_str() {
+        "start" => Some(Request::Start),
+        "stop" => Some(Request::Stop(StopKind::User)),
+        RESTART_NOW => Some(Request::Restart),
+        _ => None,
     }
 }
 

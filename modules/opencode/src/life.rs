@@ -1,5 +1,8 @@
 //! The module's run: one supervisor, one event reader, and whatever must follow from what they tell.
 
+mod ends;
+mod planning;
+
 use std::{
     collections::BTreeMap,
     sync::{Arc, PoisonError},
@@ -15,17 +18,20 @@ use tokio::{
     time::{Instant, MissedTickBehavior, interval, sleep_until, timeout},
 };
 
+use planning::MIB;
+
 use crate::{
     ApiError, Events, Opencode, Run, Signal,
     busy::Busy,
+    external::{self, Outside},
+    history,
     outage::{self, Told},
+    planned::{Planned, Wish},
     settings::OpencodeSettings,
     shown::{self, View},
     wire::SessionStatus,
 };
 
-/// A restart that new settings ask for waits this long for sessions at work.
-const RESTART_WAIT_MAX: Duration = Duration::from_secs(10 * 60);
 /// Folders whose sessions are asked for after a gap in the event stream.
 const FOLDERS_ASKED_MAX: usize = 32;
 /// How often it is looked whether the running binary was replaced.
@@ -48,10 +54,14 @@ pub(crate) async fn run(module: Arc<Opencode>, stop: CancellationToken) -> anyho
     let read = Arc::clone(&module);
     let reading = rest.clone();
     tasks.spawn(async move { read.reader.run(reading).await });
+    let outside = Arc::clone(&module);
+    let watching = rest.clone();
+    tasks.spawn(async move { external::watch(&outside, &outside.outside, watching).await });
     let followed = Arc::clone(&module);
     let following = rest.clone();
     tasks.spawn(async move { Life::new(&followed).follow(following).await });
-    if module.settings.get().autostart {
+    let settings = module.settings.get();
+    if settings.autostart && settings.external().is_none() {
         module
             .handle
             .request(Request::Start)
@@ -89,6 +99,8 @@ enum Learned {
     Replacement(Option<String>),
     /// What the sessions of a folder do.
     Sessions(String, BTreeMap<String, SessionStatus>),
+    /// An end is written down, and is to be closed when the server is back.
+    Ended(Option<history::Open>),
     /// Nothing.
     Nothing,
 }
@@ -96,6 +108,8 @@ enum Learned {
 /// What follows from phases, settings and events.
 struct Life<'m> {
     module: &'m Opencode,
+    /// The same, for what runs beside the loop.
+    me: Arc<Opencode>,
     phase: watch::Receiver<Phase>,
     run: watch::Receiver<Option<Run>>,
     setting: Setting<OpencodeSettings>,
@@ -109,13 +123,21 @@ struct Life<'m> {
     config_problem: Option<String>,
     replacement: Option<String>,
     knows_busy: bool,
-    restart_at: Option<Instant>,
+    planned: Option<Planned>,
+    outside: watch::Receiver<Option<Outside>>,
+    wish: watch::Receiver<Option<Wish>>,
+    memory: watch::Receiver<Option<u64>>,
+    /// The last end, until the server is back.
+    open_end: Option<history::Open>,
+    /// The last time the server became healthy.
+    back_at: Option<std::time::Instant>,
 }
 
 impl<'m> Life<'m> {
-    fn new(module: &'m Opencode) -> Self {
+    fn new(module: &'m Arc<Opencode>) -> Self {
         Self {
             module,
+            me: Arc::clone(module),
             phase: module.handle.phase(),
             run: module.handle.run(),
             setting: module.settings.clone(),
@@ -128,7 +150,12 @@ impl<'m> Life<'m> {
             config_problem: None,
             replacement: None,
             knows_busy: false,
-            restart_at: None,
+            planned: None,
+            outside: module.outside.subscribe(),
+            wish: module.wish.subscribe(),
+            memory: module.handle.memory(),
+            open_end: None,
+            back_at: None,
         }
     }
 
@@ -137,9 +164,11 @@ impl<'m> Life<'m> {
         self.on_phase();
         let mut looks = interval(BINARY_LOOK_EVERY);
         looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let module = self.module;
+        let mut ends = module.ends.lock().await;
         loop {
             self.publish();
-            let restart_at = self.restart_at;
+            let restart_at = self.planned.and_then(|planned| planned.until);
             tokio::select! {
                 () = stop.cancelled() => break,
                 changed = self.run.changed() => if changed.is_ok() { self.on_run() } else { break },
@@ -147,6 +176,13 @@ impl<'m> Life<'m> {
                 settings = self.setting.changed() => self.on_settings(settings).await,
                 signal = self.events.recv() => self.on_signals(signal).await,
                 Some(learned) = self.asking.join_next() => self.on_learned(learned.unwrap_or(Learned::Nothing)),
+                Ok(()) = self.outside.changed() => {
+                    self.on_run();
+                    self.on_phase();
+                }
+                Ok(()) = self.wish.changed() => self.on_wish(),
+                Ok(()) = self.memory.changed() => self.on_memory().await,
+                Some(end) = ends.recv() => self.on_end(end),
                 () = until(restart_at) => self.restart().await,
                 _ = looks.tick() => self.look_at_binary(),
             }
@@ -158,7 +194,11 @@ impl<'m> Life<'m> {
     }
 
     fn on_run(&mut self) {
-        let run = self.run.borrow_and_update().clone();
+        let own = self.run.borrow_and_update().clone();
+        let run = match &*self.outside.borrow() {
+            Some(outside) => outside.run.clone(),
+            None => own,
+        };
         let upstream = run.as_ref().map(|run| run.upstream.clone());
         let is_new = self.module.upstream.send_if_modified(|held| {
             let is_new = *held != upstream;
@@ -171,7 +211,7 @@ impl<'m> Life<'m> {
         self.config_problem = None;
         self.replacement = None;
         self.knows_busy = false;
-        self.restart_at = None;
+        self.planned = None;
         self.busy(|busy| busy.clear());
         if let Some(run) = run {
             self.used = run.settings.clone();
@@ -182,7 +222,14 @@ impl<'m> Life<'m> {
     }
 
     fn on_phase(&mut self) {
-        let phase = self.phase.borrow_and_update().clone();
+        self.phase.mark_unchanged();
+        let phase = self.phase();
+        if matches!(phase, Phase::Healthy { .. }) {
+            let back = *self.back_at.get_or_insert_with(std::time::Instant::now);
+            self.close_end(back);
+        } else {
+            self.back_at = None;
+        }
         if let Some(reason) = shown::down_reason(&phase) {
             self.module.api.down_because(&reason);
         }
@@ -196,35 +243,12 @@ impl<'m> Life<'m> {
         }
     }
 
-    async fn on_settings(&mut self, settings: OpencodeSettings) {
-        self.module.policy.send_replace(settings.policy());
-        if !settings.starts_differently(&self.used) {
-            self.restart_at = None;
-            return;
+    /// Where the server stands that is used: ours, or somebody else's.
+    fn phase(&self) -> Phase {
+        match &*self.outside.borrow() {
+            Some(outside) => outside.phase.clone(),
+            None => self.phase.borrow().clone(),
         }
-        let phase = self.phase.borrow().clone();
-        match phase {
-            Phase::Stopped | Phase::Stopping => self.used = settings,
-            Phase::Healthy { .. } | Phase::Unresponsive { .. } if self.is_busy() => {
-                tracing::info!("opencode restarts with new settings once its sessions are done");
-                self.restart_at = Some(Instant::now() + RESTART_WAIT_MAX);
-            }
-            Phase::Healthy { .. }
-            | Phase::Unresponsive { .. }
-            | Phase::Starting { .. }
-            | Phase::Backoff { .. }
-            | Phase::Degraded { .. }
-            | Phase::NeedsAction { .. } => {
-                self.used = settings;
-                self.restart().await;
-            }
-        }
-    }
-
-    async fn restart(&mut self) {
-        self.restart_at = None;
-        // The supervisor being gone means that the agent is ending; then nothing is to be restarted.
-        self.module.handle.request(Request::Restart).await.ok();
     }
 
     /// Takes what has come, all at once: an answer of 300 tokens a second is one look per batch.
@@ -234,7 +258,7 @@ impl<'m> Life<'m> {
             self.on_signal(&signal);
             next = self.events.try_recv();
         }
-        if self.restart_at.is_some() && !self.is_busy() {
+        if self.planned.is_some() && !self.is_busy() {
             self.restart().await;
         }
     }
@@ -254,6 +278,12 @@ impl<'m> Life<'m> {
             Learned::Config(problem) => self.config_problem = problem,
             Learned::Replacement(version) => self.replacement = version,
             Learned::Sessions(folder, statuses) => self.busy(|busy| busy.replace(&folder, &statuses)),
+            Learned::Ended(open) => {
+                self.open_end = open;
+                if let Some(back) = self.back_at {
+                    self.close_end(back);
+                }
+            }
             Learned::Nothing => {}
         }
     }
@@ -305,15 +335,22 @@ impl<'m> Life<'m> {
     }
 
     fn publish(&self) {
+        let titles: Vec<String> = self
+            .busy(|busy| busy.list())
+            .into_iter()
+            .map(|session| session.title)
+            .collect();
         let view = View {
-            phase: self.phase.borrow().clone(),
+            phase: self.phase(),
             since: self.module.handle.since(),
             restarts: self.module.handle.restarts(),
             port: self.last_run.as_ref().map(|run| run.upstream.address.port()),
             version: self.last_run.as_ref().map(|run| run.version.to_string()),
-            busy: self.knows_busy.then(|| self.busy(|busy| busy.list().len())),
+            busy: self.knows_busy.then_some(titles.len()),
             config_problem: self.config_problem.clone(),
-            restart_waits: self.restart_at.is_some(),
+            waits: self.planned.map(|planned| planned.sentence(&titles)),
+            memory_mib: self.memory.borrow().map(|bytes| bytes / MIB),
+            external: self.used.external(),
             replacement: self.replacement.clone(),
             shortcoming: self.module.program.shortcoming(),
         };

@@ -13,6 +13,8 @@ pub(crate) enum Told {
     Well,
     /// That it is being restarted.
     Restarting,
+    /// That it has not answered for long.
+    Silent,
     /// That it was given up for now, or that a person is needed.
     Stuck,
 }
@@ -40,6 +42,12 @@ impl Told {
                 ),
             ),
             Phase::NeedsAction { cause, .. } => (Self::Stuck, "opencode needs you", sentence(cause)),
+            Phase::Unresponsive { is_long: true, .. } => (
+                Self::Silent,
+                "opencode does not answer",
+                "It has not answered for a while. It may be busy, so its work is not cut off yet; look at it, or restart it."
+                    .to_owned(),
+            ),
             Phase::Healthy { .. } if *self != Self::Well => (
                 Self::Well,
                 "opencode is back",
@@ -72,6 +80,17 @@ pub(crate) fn restarted_at_once() -> Notice {
     )
 }
 
+/// It holds more memory than it may and cannot be restarted yet.
+pub(crate) fn too_big(held_mib: u64, limit_mib: u64) -> Notice {
+    notice(
+        "opencode needs much memory",
+        format!(
+            "It holds {held_mib} MiB, more than the {limit_mib} MiB it may. It is restarted once its sessions are done; \
+             nothing is cut off."
+        ),
+    )
+}
+
 fn notice(title: &str, body: String) -> Notice {
     Notice {
         kind: NoticeKind::Server,
@@ -79,6 +98,7 @@ fn notice(title: &str, body: String) -> Notice {
         title: title.to_owned(),
         body,
         page: "/dashboard".to_owned(),
+        answers: Vec::new(),
     }
 }
 

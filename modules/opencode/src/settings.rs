@@ -1,10 +1,12 @@
 //! What can be set about the server.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, net::SocketAddr, time::Duration};
 
 use kit::{Applies, Field, Kind, Section};
 use serde::{Deserialize, Serialize};
 use supervisor::Policy;
+
+use crate::external;
 
 /// The `[opencode]` table.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -18,8 +20,13 @@ pub struct OpencodeSettings {
     pub env: BTreeMap<String, String>,
     /// The loopback port; 0 takes a free one at each start.
     pub port: u16,
+    /// A server that somebody else runs, e.g. `http://127.0.0.1:4096`: watched and used, never started or stopped.
+    /// Empty means that one is run here.
+    pub external_url: String,
     /// Whether the server starts with the agent.
     pub autostart: bool,
+    /// Memory the server and all it started may hold before it is restarted when idle; 0 never asks.
+    pub memory_limit_mib: u32,
     /// What opencode asks permission for.
     pub ask: Ask,
     /// How it is kept alive.
@@ -60,7 +67,10 @@ impl Default for OpencodeSettings {
             args: Vec::new(),
             env: BTreeMap::new(),
             port: 0,
+            external_url: String::new(),
             autostart: true,
+            // Some 0.5 GiB after a start, up to 1 GiB after a few prompts (opencode 1.18.33).
+            memory_limit_mib: 4096,
             ask: Ask::default(),
             restart: RestartSettings::default(),
         }
@@ -82,6 +92,18 @@ impl Default for RestartSettings {
 /// Arguments the agent decides itself: the server must stay on loopback and on the port it was given.
 const ARGS_OURS: [&str; 4] = ["--port", "--hostname", "--mdns", "--mdns-domain"];
 
+/// Shortens every wait of restarting, starting and liveness, so that tests need not wait for minutes. A number above 0
+/// and up to 1; anything else is 1.
+const FACTOR_VARIABLE: &str = "NEXUS_TEST_WAITS";
+
+fn test_factor() -> f64 {
+    let given = std::env::var(FACTOR_VARIABLE).ok();
+    given
+        .and_then(|factor| factor.parse().ok())
+        .filter(|factor| *factor > 0.0 && *factor <= 1.0)
+        .unwrap_or(1.0)
+}
+
 impl OpencodeSettings {
     /// The supervisor's figures.
     pub fn policy(&self) -> Policy {
@@ -94,6 +116,12 @@ impl OpencodeSettings {
             max_delay: seconds(self.restart.max_delay_s),
             ..Policy::default()
         }
+        .scaled(test_factor())
+    }
+
+    /// The server of somebody else to use, if one is named.
+    pub(crate) fn external(&self) -> Option<SocketAddr> {
+        external::address(&self.external_url).ok().flatten()
     }
 
     /// Whether a server started with `self` runs differently from one started with `other`.
@@ -139,6 +167,15 @@ impl Section for OpencodeSettings {
             applies: Applies::Now,
         },
         Field {
+            key: "external_url",
+            label: "Use another server",
+            help: "The address of an opencode server you run yourself on this machine, e.g. http://127.0.0.1:4096. It is \
+                   watched and used, never started or stopped. Store its password with `nexus secret set \
+                   opencode-password`. Empty has one run here.",
+            kind: Kind::Text { chars_max: 200 },
+            applies: Applies::Now,
+        },
+        Field {
             key: "autostart",
             label: "Start with the agent",
             help: "Off: the server starts when you say so.",
@@ -151,6 +188,18 @@ impl Section for OpencodeSettings {
             help: "What opencode asks you for: whatever its own configuration says, or every command and every change of a \
                    file. The server restarts.",
             kind: Kind::Choice(&["as_configured", "commands_and_edits"]),
+            applies: Applies::Now,
+        },
+        Field {
+            key: "memory_limit_mib",
+            label: "Memory limit",
+            help: "Above it the server is restarted as soon as no session is at work; until then you are told. 0 has no \
+                   limit.",
+            kind: Kind::Number {
+                min: 0,
+                max: 1_048_576,
+                unit: "MiB",
+            },
             applies: Applies::Now,
         },
         Field {
@@ -216,6 +265,7 @@ impl Section for OpencodeSettings {
                 ));
             }
         }
+        external::address(&self.external_url)?;
         for name in self.env.keys() {
             if name.is_empty() || name.contains(['=', '\0']) {
                 return Err(format!(
@@ -255,6 +305,8 @@ mod tests {
             with(|settings| settings.env = [("OPENCODE_SERVER_PASSWORD".to_owned(), String::new())].into()),
             with(|settings| settings.env = [("A=B".to_owned(), String::new())].into()),
             with(|settings| settings.restart.initial_delay_s = 61),
+            with(|settings| settings.external_url = "http://192.168.1.4:4096".to_owned()),
+            with(|settings| settings.external_url = "https://127.0.0.1:4096".to_owned()),
         ];
         for settings in refused {
             assert!(settings.check().is_err(), "{settings:?}");

@@ -1,10 +1,16 @@
 //! What people and scripts are shown of the server. Pure.
 
-use std::time::SystemTime;
+use std::{net::SocketAddr, time::SystemTime};
 
-use kit::{Action, Entry, Fact, ModuleId, State, Status, Verb};
+use kit::{Action, Entry, Fact, ModuleId, Offer, State, Status, Verb};
 use serde_json::{Value, json};
 use supervisor::Phase;
+
+/// While a restart waits, or a server has not answered for long.
+const RESTART_NOW: Offer = Offer {
+    verb: crate::RESTART_NOW,
+    label: "Restart now",
+};
 
 /// Everything the status is made of.
 #[derive(Debug, Clone, PartialEq)]
@@ -19,8 +25,12 @@ pub(crate) struct View {
     pub(crate) busy: Option<usize>,
     /// Why every project call is refused, if it is.
     pub(crate) config_problem: Option<String>,
-    /// A restart waits for sessions at work.
-    pub(crate) restart_waits: bool,
+    /// What is said of a restart that waits for sessions at work.
+    pub(crate) waits: Option<String>,
+    /// Memory of the whole tree, as seen within the last minute or so.
+    pub(crate) memory_mib: Option<u64>,
+    /// Where a server listens that somebody else runs.
+    pub(crate) external: Option<SocketAddr>,
     /// The version that was installed over the running one, if one was.
     pub(crate) replacement: Option<String>,
     /// Why only the agent's own environment is there, if so.
@@ -38,7 +48,9 @@ impl View {
             version: None,
             busy: None,
             config_problem: None,
-            restart_waits: false,
+            waits: None,
+            memory_mib: None,
+            external: None,
             replacement: None,
             shortcoming: None,
         }
@@ -61,6 +73,11 @@ pub(crate) fn status(view: &View) -> Status {
         | Phase::Stopping => None,
     };
     let runs = view.phase.pid().is_some();
+    let pid = view.phase.pid().filter(|_| view.external.is_none());
+    let is_stuck = matches!(view.phase, Phase::Unresponsive { is_long: true, .. });
+    if view.external.is_none() && (view.waits.is_some() || is_stuck) {
+        status.offers.push(RESTART_NOW);
+    }
     let port = view.port.filter(|_| runs);
     if let Some(version) = &view.version {
         status.facts.push(Fact("Version", version.clone()));
@@ -76,18 +93,29 @@ pub(crate) fn status(view: &View) -> Status {
     if let Some(port) = port {
         status.facts.push(Fact("Port", port.to_string()));
     }
-    status.facts.push(Fact("Restarts", view.restarts.to_string()));
+    if let Some(mib) = view.memory_mib.filter(|_| runs) {
+        status.facts.push(Fact("Memory", format!("{mib} MiB")));
+    }
+    match view.external {
+        Some(address) => status.facts.push(Fact("Yours", format!("http://{address}"))),
+        None => status.facts.push(Fact("Restarts", view.restarts.to_string())),
+    }
     if let Some(shortcoming) = &view.shortcoming {
         status
             .facts
             .push(Fact("Environment", format!("the agent's own: {shortcoming}")));
     }
     status.details = [
-        ("pid", json!(view.phase.pid())),
+        ("pid", json!(pid)),
         ("port", json!(port)),
         ("version", json!(view.version)),
         ("restarts", json!(view.restarts)),
         ("busy_sessions", json!(view.busy.filter(|_| runs))),
+        ("memory_mib", json!(view.memory_mib.filter(|_| runs))),
+        (
+            "external",
+            json!(view.external.map(|address| format!("http://{address}"))),
+        ),
     ]
     .into_iter()
     .map(|(name, value): (&str, Value)| (name.to_owned(), value))
@@ -104,11 +132,23 @@ fn state(view: &View) -> (State, Option<String>) {
             Some("opencode takes longer than usual to start. It is given two minutes; there is nothing to do.".to_owned()),
         ),
         Phase::Healthy { .. } => healthy(view),
-        Phase::Unresponsive { .. } => (
+        Phase::Unresponsive { .. } if view.external.is_some() => (
+            State::Unresponsive,
+            Some("The server you run does not answer. It is asked every ten seconds; look at it where it runs.".to_owned()),
+        ),
+        Phase::Unresponsive { is_long: false, .. } => (
             State::Unresponsive,
             Some(
-                "opencode runs but has not answered for half a minute. It may be very busy, so it is left alone; restart \
-                 it if it stays like this."
+                "opencode has not answered for half a minute. It may be very busy, so it is left alone as long as it does \
+                 something; if it does nothing, it is restarted."
+                    .to_owned(),
+            ),
+        ),
+        Phase::Unresponsive { is_long: true, .. } => (
+            State::Unresponsive,
+            Some(
+                "opencode has not answered for over five minutes but is busy with something. It is restarted after a \
+                 quarter of an hour; restart it now if you do not want to wait for it."
                     .to_owned(),
             ),
         ),
@@ -137,10 +177,8 @@ fn healthy(view: &View) -> (State, Option<String>) {
         );
         return (State::Degraded, Some(reason));
     }
-    if view.restart_waits {
-        let reason = "The new settings count from the next start, which waits for the sessions at work, ten minutes at most. \
-                      Restart now to not wait.";
-        return (State::Healthy, Some(reason.to_owned()));
+    if let Some(sentence) = &view.waits {
+        return (State::Healthy, Some(sentence.clone()));
     }
     let replaced = view.replacement.as_ref().map(|version| {
         format!("opencode {version} was installed while the server runs. The running one goes on; restart to use the new one.")
@@ -149,7 +187,7 @@ fn healthy(view: &View) -> (State, Option<String>) {
 }
 
 /// A cause as a full sentence.
-pub(crate) fn sentence(cause: &str) -> String {
+pub fn sentence(cause: &str) -> String {
     let cause = cause.trim();
     let mut letters = cause.chars();
     // The program's name stays as it is written.
@@ -186,10 +224,20 @@ pub(crate) fn menu(status: &Status) -> Vec<Entry> {
     };
     let is_off = status.state == State::Stopped;
     let is_ending = status.state == State::Stopping;
+    let is_ours = status.details.get("external").is_none_or(Value::is_null);
+    let restart = if status.offers.contains(&RESTART_NOW) {
+        (RESTART_NOW.label, RESTART_NOW.verb)
+    } else {
+        ("Restart", "restart")
+    };
     vec![
-        item("Start", "start", is_off || status.state == State::NeedsAction),
-        item("Stop", "stop", !is_off && !is_ending),
-        item("Restart", "restart", !is_off && !is_ending),
+        item(
+            "Start",
+            "start",
+            is_ours && (is_off || status.state == State::NeedsAction),
+        ),
+        item("Stop", "stop", is_ours && !is_off && !is_ending),
+        item(restart.0, restart.1, is_ours && !is_off && !is_ending),
     ]
 }
 
@@ -206,7 +254,9 @@ mod tests {
             version: Some("1.18.33".to_owned()),
             busy: Some(3),
             config_problem: None,
-            restart_waits: false,
+            waits: None,
+            memory_mib: None,
+            external: None,
             replacement: None,
             shortcoming: None,
         }
@@ -223,8 +273,8 @@ mod tests {
             Fact("Port", "38211".to_owned()),
             Fact("Restarts", "1".to_owned()),
         ];
-        let details =
-            json!({"pid": 4712, "port": 38211, "version": "1.18.33", "restarts": 1, "busy_sessions": 3});
+        let details = json!({"pid": 4712, "port": 38211, "version": "1.18.33", "restarts": 1, "busy_sessions": 3,
+                "memory_mib": null, "external": null});
         expected.details = details.as_object().unwrap().clone();
         assert_eq!(found, expected);
     }

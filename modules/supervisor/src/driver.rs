@@ -3,7 +3,9 @@
 mod asking;
 mod child;
 mod endings;
+mod happening;
 mod publishing;
+mod remains;
 
 use std::{
     collections::{HashMap, HashSet, VecDeque},
@@ -11,9 +13,9 @@ use std::{
     process::ExitStatus,
     sync::{
         Arc, Mutex,
-        atomic::{AtomicU32, Ordering},
+        atomic::{AtomicU32, AtomicU64, Ordering},
     },
-    time::{Duration, SystemTime},
+    time::SystemTime,
 };
 
 use futures_util::future::BoxFuture;
@@ -26,24 +28,23 @@ use tokio_util::sync::CancellationToken;
 
 use self::{
     asking::Answer,
-    child::{Child, Remains, describe, drain_of},
-    endings::{REMAINS, shorten},
+    child::{Child, drain_of},
+    endings::shorten,
 };
 use crate::{
-    Command, Grace, Handle, Phase, Policy, Program, Request, Sink, StopKind,
-    gate::Fault,
+    Command, End, Exit, Grace, Handle, Phase, Policy, Program, Request, Sink, StopKind, Vitals,
     handle::{Call, Published},
     machine::{Effect, Event, Machine, Now},
     output::drain::Drain,
     record,
+    sleep::Sleep,
 };
 
 /// Requests waiting to be taken; more callers wait for room.
 const CALLS_WAITING_MAX: usize = 16;
 
-/// How often a healthy child's tree is looked at. It costs a file or two per thread and process of the tree, and only
-/// descendants that cleared their environment *and* lost their parent depend on it.
-const LOOK_AROUND_EVERY: Duration = Duration::from_secs(60);
+/// Ends waiting to be written down by whoever keeps the history; more are lost to it.
+pub(crate) const ENDS_WAITING_MAX: usize = 64;
 
 /// What a supervisor needs besides the program.
 pub struct Setup {
@@ -53,6 +54,15 @@ pub struct Setup {
     pub policy: watch::Receiver<Policy>,
     /// Takes the child's output.
     pub sink: Arc<dyn Sink>,
+    /// Takes what a history is made of. Never waited for.
+    pub ends: mpsc::Sender<End>,
+}
+
+impl Setup {
+    /// The way of ends from a supervisor to whoever keeps a history.
+    pub fn ends() -> (mpsc::Sender<End>, mpsc::Receiver<End>) {
+        mpsc::channel(ENDS_WAITING_MAX)
+    }
 }
 
 /// Owns one child. Made stopped; the first [`Handle::start`] starts it.
@@ -62,6 +72,7 @@ pub struct Supervisor<P: Program> {
     calls: mpsc::Receiver<Call>,
     phase: watch::Sender<Phase>,
     run: watch::Sender<Option<P::Run>>,
+    memory: watch::Sender<Option<u64>>,
     published: Arc<Published>,
 }
 
@@ -75,11 +86,14 @@ impl<P: Program> Supervisor<P> {
             restarts: AtomicU32::new(0),
             since: Mutex::new(SystemTime::now()),
             ring: Mutex::default(),
+            printed: AtomicU64::new(0),
         });
+        let (memory, memory_seen) = watch::channel(None);
         let handle = Handle {
             calls: calls_in,
             phase: phase_seen,
             run: run_seen,
+            memory: memory_seen,
             published: Arc::clone(&published),
         };
         let supervisor = Self {
@@ -88,6 +102,7 @@ impl<P: Program> Supervisor<P> {
             calls,
             phase,
             run,
+            memory,
             published,
         };
         (supervisor, handle)
@@ -111,6 +126,8 @@ impl<P: Program> Supervisor<P> {
             endings_begun: 0,
             ended_zombies: HashSet::new(),
             looked_around: Instant::now(),
+            sleep: Sleep::new(os::slept()),
+            answer_due: None,
             taken: Vec::new(),
         }
         .serve(stop)
@@ -120,11 +137,33 @@ impl<P: Program> Supervisor<P> {
     async fn remove_leftovers(&self) {
         let role = self.program.role();
         match record::remove_leftovers(&self.setup.records, role).await {
-            Ok(0) => {}
-            Ok(processes) => tracing::warn!(role, processes, "ended what an earlier agent left running"),
+            Ok(None) => {}
+            Ok(Some(processes)) => {
+                tracing::warn!(
+                    role,
+                    processes,
+                    "an earlier agent was killed; what it left running was ended"
+                );
+                self.remember(End {
+                    at: SystemTime::now(),
+                    ended: Instant::now().into_std(),
+                    cause: format!("the agent was killed, and {role} ended with it"),
+                    exit: Exit::Unknown,
+                    ran_for: None,
+                    last_output: vec![],
+                });
+            }
             Err(error) => {
                 tracing::warn!(role, %error, "leftovers of an earlier agent could not be looked for")
             }
+        }
+    }
+}
+
+impl<P: Program> Supervisor<P> {
+    fn remember(&self, end: End) {
+        if let Err(error) = self.setup.ends.try_send(end) {
+            tracing::debug!(%error, "an end is missing in the history");
         }
     }
 }
@@ -147,6 +186,9 @@ struct Drive<'s, P: Program> {
     endings_begun: u64,
     ended_zombies: HashSet<u32>,
     looked_around: Instant,
+    sleep: Sleep,
+    /// When the answer to a probe is given up.
+    answer_due: Option<Instant>,
     /// Callers told as soon as their request is in force.
     taken: Vec<oneshot::Sender<()>>,
 }
@@ -172,7 +214,10 @@ impl<P: Program> Drive<'_, P> {
             if is_stopping && *self.machine.phase() == Phase::Stopped && self.endings.is_empty() {
                 break;
             }
-            let events = match self.wait(&stop, is_stopping).await {
+            let due = self.due();
+            let woken = self.wait(due, &stop, is_stopping).await;
+            let has_slept = self.has_slept(due);
+            let mut events = match woken {
                 Woken::Stop => {
                     is_stopping = true;
                     let grace = self.supervisor.setup.policy.borrow().quit;
@@ -180,7 +225,9 @@ impl<P: Program> Drive<'_, P> {
                     vec![Event::Asked(Request::Stop(StopKind::Quit))]
                 }
                 // What is asked while everything ends could only be a start too late, or more haste.
-                Woken::Call((Request::Start | Request::Restart, _)) if is_stopping => vec![],
+                Woken::Call((Request::Start | Request::Restart | Request::Recycle, _)) if is_stopping => {
+                    vec![]
+                }
                 Woken::Call((request, taken)) => {
                     self.taken.push(taken);
                     if request == Request::Stop(StopKind::Now) {
@@ -194,15 +241,41 @@ impl<P: Program> Drive<'_, P> {
                 Woken::Time => vec![Event::Tick],
                 Woken::Idle => vec![],
             };
+            if has_slept {
+                events.insert(0, Event::Woke);
+            }
             self.apply(events);
         }
     }
 
-    async fn wait(&mut self, stop: &CancellationToken, is_stopping: bool) -> Woken<P::Run> {
-        let due = {
-            let policy = self.supervisor.setup.policy.borrow();
-            self.machine.wake_at(&policy).map(Instant::from_std)
-        };
+    fn due(&self) -> Option<Instant> {
+        let policy = self.supervisor.setup.policy.borrow();
+        self.machine.wake_at(&policy).map(Instant::from_std)
+    }
+
+    /// Whether time passed that neither we nor the child could use. Asked after every wait: a clock is cheaper than a
+    /// connection to the system's power service, and there on every system.
+    fn has_slept(&mut self, due: Option<Instant>) -> bool {
+        let due = [due, self.answer_due].into_iter().flatten().min();
+        let has_slept =
+            self.sleep
+                .was_missed(os::slept(), due.map(Instant::into_std), Instant::now().into_std());
+        if has_slept {
+            let role = self.supervisor.program.role();
+            tracing::info!(
+                role,
+                "time passed without us; nothing of it is held against the child"
+            );
+        }
+        has_slept
+    }
+
+    async fn wait(
+        &mut self,
+        due: Option<Instant>,
+        stop: &CancellationToken,
+        is_stopping: bool,
+    ) -> Woken<P::Run> {
         let exit = async {
             match &mut self.child {
                 Some(child) => child.process.wait().await,
@@ -272,10 +345,20 @@ impl<P: Program> Drive<'_, P> {
                 let child = self.child.as_ref()?;
                 let is_starting = matches!(self.machine.phase(), Phase::Starting { .. });
                 self.asking = Some(asking::probe(program, child.run.clone(), limit));
-                if !is_starting && self.looked_around.elapsed() >= LOOK_AROUND_EVERY {
+                self.answer_due = Some(Instant::now() + limit);
+                let every = self.supervisor.setup.policy.borrow().look_around_every;
+                if !is_starting && self.looked_around.elapsed() >= every {
                     self.look_around();
                 }
                 None
+            }
+            Effect::Look => {
+                let child = self.child.as_ref()?;
+                Some(Event::Looked(Vitals {
+                    printed: self.supervisor.published.printed.load(Ordering::Relaxed),
+                    progress: program.progress(&child.run),
+                    ..child.tree.vitals_blocking()
+                }))
             }
             Effect::Verify => {
                 let child = self.child.as_ref()?;
@@ -289,89 +372,17 @@ impl<P: Program> Drive<'_, P> {
             }
             Effect::End(grace) => {
                 self.asking = None;
+                self.answer_due = None;
                 self.end(grace);
                 None
             }
             Effect::Forget => {
                 self.awaited = None;
                 self.asking = None;
+                self.answer_due = None;
                 self.prepared = None;
                 None
             }
         }
-    }
-
-    fn spawn(&mut self, is_restart: bool) -> Event {
-        let Some((command, run)) = self.prepared.take() else {
-            return Event::NotSpawned(crate::Refusal::Transient("nothing was prepared".to_owned()));
-        };
-        let role = self.supervisor.program.role();
-        let records = self.supervisor.setup.records.clone();
-        match Child::spawn(role, command, run, self.drain.clone(), records) {
-            Ok(child) => {
-                let pid = child.pid();
-                tracing::info!(role, pid, port = child.port, "started");
-                self.child = Some(child);
-                if is_restart {
-                    self.supervisor.published.restarts.fetch_add(1, Ordering::Relaxed);
-                }
-                Event::Spawned(pid)
-            }
-            Err(refusal) => Event::NotSpawned(refusal),
-        }
-    }
-
-    fn answered(&mut self, answer: Answer<P::Run>) -> Vec<Event> {
-        self.asking = None;
-        vec![match answer {
-            Answer::Prepared(Ok(prepared)) => {
-                self.prepared = Some(prepared);
-                Event::Prepared(Ok(()))
-            }
-            Answer::Prepared(Err(refusal)) => Event::Prepared(Err(refusal)),
-            Answer::Probed(probe) => Event::Probed(probe),
-            Answer::Verified(Ok(())) => Event::Verified(Ok(())),
-            Answer::Verified(Err(Fault::Refused(refusal))) => Event::Verified(Err(refusal)),
-            Answer::Verified(Err(Fault::PortLost)) => Event::PortLost,
-        }]
-    }
-
-    async fn exited(&mut self, status: std::io::Result<ExitStatus>) -> Vec<Event> {
-        let role = self.supervisor.program.role();
-        self.asking = None;
-        let Some(mut child) = self.child.take() else {
-            return vec![];
-        };
-        let is_starting = matches!(self.machine.phase(), Phase::Starting { .. });
-        let policy = self.supervisor.setup.policy.borrow().clone();
-        let now = Instant::now().into_std();
-        // Nothing may stand between the end of a child that worked and its next start.
-        let cause = if self.awaited.is_some() || self.machine.restarts_at_once(now, &policy) {
-            describe(role, &status)
-        } else {
-            child.cause(role, &status).await
-        };
-        let port_lost = is_starting && child.has_lost_port_blocking();
-        tracing::info!(role, pid = child.pid(), %cause, "ended");
-        if self.awaited.is_none() {
-            self.end_tree(
-                Remains {
-                    tree: child.tree,
-                    readers: child.readers,
-                    recorded: child.recorded,
-                },
-                REMAINS,
-                Box::pin(std::future::ready(())),
-            );
-        }
-        vec![Event::Exited { cause, port_lost }]
-    }
-
-    /// Now and then, while all is well: remembers the tree and takes note of adopted processes that ended.
-    fn look_around(&mut self) {
-        let Some(child) = &self.child else { return };
-        self.looked_around = Instant::now();
-        child.tree.glance_blocking();
-        os::reap_adopted(&[child.pid()], &mut self.ended_zombies);
     }
 }

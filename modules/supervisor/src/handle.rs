@@ -1,7 +1,10 @@
 //! What the rest of the program holds of a supervised child.
 
 use std::{
-    sync::{Arc, Mutex, PoisonError, atomic::AtomicU32, atomic::Ordering},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU32, AtomicU64, Ordering},
+    },
     time::SystemTime,
 };
 
@@ -29,6 +32,8 @@ pub enum Request {
     Stop(StopKind),
     /// Have it running anew.
     Restart,
+    /// The same, because it held too much memory.
+    Recycle,
 }
 
 /// The supervisor is gone or on its way out, so nothing can be asked of the child any more.
@@ -45,6 +50,8 @@ pub(crate) struct Published {
     pub(crate) restarts: AtomicU32,
     pub(crate) since: Mutex<SystemTime>,
     pub(crate) ring: Mutex<Ring>,
+    /// Bytes the child has printed.
+    pub(crate) printed: AtomicU64,
 }
 
 /// A clone of the one grip on a supervised child. Dropping it stops nothing.
@@ -53,6 +60,7 @@ pub struct Handle<R> {
     pub(crate) calls: mpsc::Sender<Call>,
     pub(crate) phase: watch::Receiver<Phase>,
     pub(crate) run: watch::Receiver<Option<R>>,
+    pub(crate) memory: watch::Receiver<Option<u64>>,
     pub(crate) published: Arc<Published>,
 }
 
@@ -62,6 +70,7 @@ impl<R> Clone for Handle<R> {
             calls: self.calls.clone(),
             phase: self.phase.clone(),
             run: self.run.clone(),
+            memory: self.memory.clone(),
             published: Arc::clone(&self.published),
         }
     }
@@ -118,6 +127,11 @@ impl<R> Handle<R> {
     /// has ended; kept while it is merely unresponsive.
     pub fn run(&self) -> watch::Receiver<Option<R>> {
         self.run.clone()
+    }
+
+    /// Bytes of memory the child's whole tree holds, looked at about once a minute; `None` while it is not known.
+    pub fn memory(&self) -> watch::Receiver<Option<u64>> {
+        self.memory.clone()
     }
 
     /// The last `lines` lines of output, oldest first, without colour codes; across restarts.

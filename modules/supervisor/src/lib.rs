@@ -14,6 +14,7 @@
 //! It never kills by name or port, never touches what it did not start, and never trusts a line of text for health.
 
 mod driver;
+mod end;
 mod ending;
 mod failures;
 mod gate;
@@ -25,11 +26,15 @@ mod phase;
 mod policy;
 mod program;
 mod record;
+mod sleep;
 mod tree;
+mod vitals;
 
 pub use driver::{Setup, Supervisor};
+pub use end::{End, Exit};
 pub use handle::{Ended, Handle, Request, StopKind};
 pub use output::{NoSink, Sink, Stream};
 pub use phase::Phase;
 pub use policy::{Grace, Policy};
 pub use program::{Command, Gate, Probe, Program, Refusal};
+pub use vitals::Vitals;

@@ -2,11 +2,17 @@
 
 mod failure;
 mod requests;
+mod running;
+mod stall;
 
 use std::time::{Duration, Instant, SystemTime};
 
-use crate::{Grace, Phase, Policy, Probe, Refusal, Request, failures::Failures};
+use crate::{Grace, Phase, Policy, Probe, Refusal, Request, Vitals, failures::Failures};
 use failure::{Remedy, remedy_of};
+use running::Health;
+
+const REASON_ASKED: &str = "it was restarted on request";
+const REASON_MEMORY: &str = "it held more memory than it may, and was restarted while nobody worked with it";
 
 /// The moment something happened, on both clocks: intervals are measured on the steady one, people see the other.
 #[derive(Debug, Clone, Copy)]
@@ -41,6 +47,10 @@ pub(crate) enum Event {
     },
     /// The whole tree that [`Effect::End`] was about has ended.
     Gone,
+    /// The answer to [`Effect::Look`].
+    Looked(Vitals),
+    /// Time passed without us: the machine slept, or this process was stopped.
+    Woke,
     /// The time [`Machine::wake_at`] named has come.
     Tick,
 }
@@ -59,6 +69,8 @@ pub(crate) enum Effect {
     Probe(Duration),
     /// Look at the child before it is trusted.
     Verify,
+    /// Look whether anything of the child's tree moves.
+    Look,
     /// End the child's tree; said again with less patience when there is reason to.
     End(Grace),
     /// Nothing is asked of the program any more.
@@ -69,8 +81,13 @@ pub(crate) enum Effect {
 #[derive(Debug, Clone, PartialEq)]
 enum Next {
     Stop,
-    Start,
-    Fail { cause: String, remedy: Remedy },
+    /// For this reason.
+    Start(&'static str),
+    Fail {
+        cause: String,
+        remedy: Remedy,
+        healthy_for: Option<Duration>,
+    },
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -84,9 +101,8 @@ enum State {
         probe_at: Option<Instant>,
     },
     Running {
-        /// Of the present stretch; `None` while unresponsive.
-        healthy_since: Option<Instant>,
-        misses: u32,
+        health: Health,
+        /// `None` while an answer is awaited.
         probe_at: Option<Instant>,
     },
     Ending {
@@ -96,6 +112,17 @@ enum State {
     Waiting {
         until: Option<Instant>,
     },
+}
+
+impl Next {
+    /// Of a child that was never well.
+    fn failed(cause: String, remedy: Remedy) -> Self {
+        Self::Fail {
+            cause,
+            remedy,
+            healthy_for: None,
+        }
+    }
 }
 
 /// One child's life. At most one process exists per machine, and every state but those that wait for a person ends by
@@ -109,6 +136,8 @@ pub(crate) struct Machine {
     /// Ports lost since the last start that counted.
     ports_lost: u32,
     is_restart: bool,
+    /// Until then nothing is held against the child.
+    mercy_until: Option<Instant>,
 }
 
 impl Machine {
@@ -120,6 +149,7 @@ impl Machine {
             pid: 0,
             ports_lost: 0,
             is_restart: false,
+            mercy_until: None,
         }
     }
 
@@ -132,7 +162,13 @@ impl Machine {
         match &self.state {
             State::Stopped | State::Preparing | State::Spawning | State::Ending { .. } => None,
             State::Waiting { until } => *until,
-            State::Running { probe_at, .. } => *probe_at,
+            State::Running { health, probe_at } => {
+                let is_long = matches!(self.phase, Phase::Unresponsive { is_long: true, .. });
+                [*probe_at, health.wake_at(is_long, policy)]
+                    .into_iter()
+                    .flatten()
+                    .min()
+            }
             State::Starting { begun, probe_at } => {
                 let is_slow = matches!(self.phase, Phase::Starting { is_slow: true });
                 let deadline = *begun + policy.start_deadline;
@@ -145,9 +181,12 @@ impl Machine {
     /// Whether the next start follows at once, should the child end now.
     pub(crate) fn restarts_at_once(&self, now: Instant, policy: &Policy) -> bool {
         match &self.state {
-            State::Running { healthy_since, .. } => healthy_since
-                .is_some_and(|since| now.saturating_duration_since(since) >= policy.healthy_after),
-            State::Stopped
+            State::Running {
+                health: Health::Well { since, .. },
+                ..
+            } => now.saturating_duration_since(*since) >= policy.healthy_after,
+            State::Running { .. }
+            | State::Stopped
             | State::Preparing
             | State::Spawning
             | State::Starting { .. }
@@ -156,12 +195,34 @@ impl Machine {
         }
     }
 
+    /// Why a child that is ending is ended, should its end be remembered; `None` for one that is to stop.
+    pub(crate) fn end_reason(&self) -> Option<&str> {
+        match &self.state {
+            State::Ending {
+                next: Next::Fail { cause, .. },
+                ..
+            } => Some(cause),
+            State::Ending {
+                next: Next::Start(reason),
+                ..
+            } => Some(reason),
+            State::Ending { next: Next::Stop, .. }
+            | State::Stopped
+            | State::Preparing
+            | State::Spawning
+            | State::Starting { .. }
+            | State::Running { .. }
+            | State::Waiting { .. } => None,
+        }
+    }
+
     /// Takes note of what happened and says what to do. `chance` from 0 to 1 varies waits.
     pub(crate) fn handle(&mut self, event: Event, now: Now, policy: &Policy, chance: f64) -> Vec<Effect> {
         match event {
             Event::Asked(Request::Start) => self.asked_to_start(),
             Event::Asked(Request::Stop(kind)) => self.asked_to_stop(kind, policy),
-            Event::Asked(Request::Restart) => self.asked_to_restart(policy),
+            Event::Asked(Request::Restart) => self.asked_to_restart(REASON_ASKED, policy),
+            Event::Asked(Request::Recycle) => self.asked_to_restart(REASON_MEMORY, policy),
             Event::Prepared(Ok(())) if self.state == State::Preparing => {
                 self.state = State::Spawning;
                 self.phase = Phase::Starting { is_slow: false };
@@ -191,15 +252,16 @@ impl Machine {
             }
             Event::Verified(Err(refusal)) if matches!(self.state, State::Starting { .. }) => {
                 let (cause, remedy) = remedy_of(refusal);
-                self.end(Next::Fail { cause, remedy }, Grace::NONE)
+                self.end(Next::failed(cause, remedy), Grace::NONE)
             }
             Event::PortLost if matches!(self.state, State::Starting { .. }) => {
                 let cause = "another program took the chosen port first".to_owned();
-                let remedy = Remedy::OtherPort;
-                self.end(Next::Fail { cause, remedy }, Grace::NONE)
+                self.end(Next::failed(cause, Remedy::OtherPort), Grace::NONE)
             }
             Event::Exited { cause, port_lost } => self.exited(cause, port_lost, now, policy, chance),
             Event::Gone => self.gone(now, policy, chance),
+            Event::Looked(vitals) => self.looked(vitals, now, policy),
+            Event::Woke => self.woke(now, policy),
             Event::Tick => self.tick(now, policy),
             // Answers to questions that no longer matter.
             Event::Prepared(_)
@@ -232,15 +294,6 @@ impl Machine {
         vec![Effect::End(grace)]
     }
 
-    fn become_healthy(&mut self, now: Now, policy: &Policy) {
-        self.state = State::Running {
-            healthy_since: Some(now.steady),
-            misses: 0,
-            probe_at: Some(now.steady + policy.probe_every),
-        };
-        self.phase = Phase::Healthy { pid: self.pid };
-    }
-
     fn probed(&mut self, probe: Probe, now: Now, policy: &Policy) -> Vec<Effect> {
         match (&mut self.state, probe) {
             (State::Starting { probe_at: None, .. }, Probe::Good) => vec![Effect::Verify],
@@ -248,31 +301,7 @@ impl Machine {
                 *probe_at = Some(now.steady + policy.start_probe_every);
                 vec![]
             }
-            (
-                State::Running {
-                    healthy_since,
-                    misses,
-                    probe_at,
-                },
-                probe,
-            ) => {
-                *probe_at = Some(now.steady + policy.probe_every);
-                match probe {
-                    Probe::Good => {
-                        *misses = 0;
-                        healthy_since.get_or_insert(now.steady);
-                        self.phase = Phase::Healthy { pid: self.pid };
-                    }
-                    Probe::Bad => {
-                        *misses = misses.saturating_add(1);
-                        if *misses >= policy.misses_max {
-                            *healthy_since = None;
-                            self.phase = Phase::Unresponsive { pid: self.pid };
-                        }
-                    }
-                }
-                vec![]
-            }
+            (State::Running { .. }, probe) => self.probed_running(probe, now, policy),
             (
                 State::Stopped
                 | State::Preparing
@@ -282,50 +311,6 @@ impl Machine {
                 | State::Waiting { .. },
                 _,
             ) => vec![],
-        }
-    }
-
-    fn exited(
-        &mut self,
-        cause: String,
-        port_lost: bool,
-        now: Now,
-        policy: &Policy,
-        chance: f64,
-    ) -> Vec<Effect> {
-        let (healthy_for, remedy) = match &mut self.state {
-            State::Running { healthy_since, .. } => {
-                let healthy_for = healthy_since.map(|since| now.steady.saturating_duration_since(since));
-                (healthy_for, Remedy::Time)
-            }
-            State::Starting { .. } if port_lost => (None, Remedy::OtherPort),
-            State::Starting { .. } => (None, Remedy::Time),
-            State::Ending { next, has_exited } => {
-                *has_exited = true;
-                return match next.clone() {
-                    // Stopped means that the whole tree has ended.
-                    Next::Stop => vec![],
-                    Next::Start => self.start_afresh(),
-                    Next::Fail { cause, remedy } => self.failed(cause, remedy, None, now, policy, chance),
-                };
-            }
-            State::Stopped | State::Preparing | State::Spawning | State::Waiting { .. } => return vec![],
-        };
-        self.failed(cause, remedy, healthy_for, now, policy, chance)
-    }
-
-    fn gone(&mut self, now: Now, policy: &Policy, chance: f64) -> Vec<Effect> {
-        let State::Ending { next, .. } = &self.state else {
-            return vec![];
-        };
-        match next.clone() {
-            Next::Stop => {
-                self.state = State::Stopped;
-                self.phase = Phase::Stopped;
-                vec![]
-            }
-            Next::Start => self.start_afresh(),
-            Next::Fail { cause, remedy } => self.failed(cause, remedy, None, now, policy, chance),
         }
     }
 
@@ -342,8 +327,7 @@ impl Machine {
             }
             State::Starting { begun, .. } if now.steady >= *begun + policy.start_deadline => {
                 let cause = format!("it was not ready within {} s", policy.start_deadline.as_secs());
-                let remedy = Remedy::Time;
-                self.end(Next::Fail { cause, remedy }, Grace::NONE)
+                self.end(Next::failed(cause, Remedy::Time), Grace::NONE)
             }
             State::Starting { begun, probe_at } => {
                 if now.steady >= *begun + policy.slow_start {
@@ -351,7 +335,7 @@ impl Machine {
                 }
                 probe_when_due(probe_at, now, policy.start_probe_timeout)
             }
-            State::Running { probe_at, .. } => probe_when_due(probe_at, now, policy.probe_timeout),
+            State::Running { .. } => self.tick_running(now, policy),
             State::Stopped
             | State::Preparing
             | State::Spawning

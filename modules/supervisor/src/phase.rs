@@ -27,10 +27,12 @@ pub enum Phase {
         /// The child.
         pid: u32,
     },
-    /// Three probes in a row failed; the child is left alone.
+    /// Three probes in a row failed; the child is left alone as long as it shows signs of life.
     Unresponsive {
         /// The child.
         pid: u32,
+        /// Whether it takes so long (5 min) that a person should be offered a restart.
+        is_long: bool,
     },
     /// Waits before the next start.
     Backoff {
@@ -77,7 +79,7 @@ impl Phase {
     /// The child, while there is one that was proven.
     pub fn pid(&self) -> Option<u32> {
         match self {
-            Self::Healthy { pid } | Self::Unresponsive { pid } => Some(*pid),
+            Self::Healthy { pid } | Self::Unresponsive { pid, .. } => Some(*pid),
             Self::Stopped
             | Self::Starting { .. }
             | Self::Backoff { .. }

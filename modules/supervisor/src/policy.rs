@@ -37,6 +37,19 @@ pub struct Policy {
     pub probe_timeout: Duration,
     /// So many probes missed in a row: the child is called unresponsive.
     pub misses_max: u32,
+    /// Unresponsive for so long and without a sign of life: the child is hung and replaced.
+    pub hung_after: Duration,
+    /// Nothing of its tree moved for so long: no sign of life.
+    pub still_for: Duration,
+    /// Unresponsive for so long a person is offered a restart.
+    pub long_stall: Duration,
+    /// Unresponsive for so long the child is replaced however busy it seems.
+    pub hung_at_last: Duration,
+    /// After the machine slept, nothing is held against a child for so long.
+    pub mercy: Duration,
+    /// How often a healthy child's whole tree is looked at. It costs a file or two per thread and process, and only
+    /// the figure for its memory and descendants that cleared their environment *and* lost their parent depend on it.
+    pub look_around_every: Duration,
     /// How often a port lost to somebody else is chosen anew before that counts as a failure.
     pub port_races_max: u32,
     /// How a stop asked for by a person runs.
@@ -79,6 +92,13 @@ impl Default for Policy {
             probe_every: Duration::from_secs(10),
             probe_timeout: Duration::from_secs(5),
             misses_max: 3,
+            // Others restarted busy servers after a few missed probes and lost work; one of them now waits 5 min.
+            hung_after: Duration::from_secs(60),
+            still_for: Duration::from_secs(30),
+            long_stall: Duration::from_secs(300),
+            hung_at_last: Duration::from_secs(900),
+            mercy: Duration::from_secs(15),
+            look_around_every: Duration::from_secs(60),
             port_races_max: 3,
             stop: Grace {
                 kill: Duration::from_secs(10),
@@ -122,6 +142,12 @@ impl Policy {
             &mut self.slow_start,
             &mut self.start_deadline,
             &mut self.probe_every,
+            &mut self.hung_after,
+            &mut self.still_for,
+            &mut self.long_stall,
+            &mut self.hung_at_last,
+            &mut self.mercy,
+            &mut self.look_around_every,
         ] {
             *wait = wait.mul_f64(factor);
         }

@@ -22,6 +22,9 @@ pub struct Command {
 pub enum Refusal {
     /// Passes by itself; counts as a failure and is retried with backoff.
     Transient(String),
+    /// The system has no room at this moment (descriptors, memory, processes, disk); tried again within a second, and
+    /// not held against the child.
+    Exhausted(String),
     /// Stays until a person or the system changes something; looked at again after `recheck`, without a spawn in
     /// between.
     Permanent {
@@ -71,6 +74,12 @@ pub trait Program: Send + Sync + 'static {
     /// Checked once, between the first good probe and "healthy"; a refusal kills the tree. The driver has then already
     /// seen that every listening socket is a loopback one and that the child's port belongs to its own tree.
     fn verify(&self, run: &Self::Run, gate: &Gate) -> impl Future<Output = Result<(), Refusal>> + Send;
+
+    /// A number that changes whenever the child does something only its owner sees, e.g. bytes on a stream. A child
+    /// that does not answer but still does things is busy, not hung.
+    fn progress(&self, _run: &Self::Run) -> u64 {
+        0
+    }
 
     /// Asks a running child to wind down before it is signalled. The driver bounds it at 1.5 s and goes on whatever
     /// comes of it.

@@ -73,11 +73,11 @@ impl Record {
 /// Ends what earlier children of `role` left running and removes their records. Nothing is touched unless this is the
 /// same boot, and the process carries the record's marker and is the recorded one or younger.
 ///
-/// Returns how many processes were ended.
-pub(crate) async fn remove_leftovers(folder: &Path, role: &str) -> io::Result<usize> {
+/// Returns how many processes were ended; `None` when the earlier agent had ended everything itself.
+pub(crate) async fn remove_leftovers(folder: &Path, role: &str) -> io::Result<Option<usize>> {
     let records = read_all_blocking(folder, role)?;
     if records.is_empty() {
-        return Ok(0);
+        return Ok(None);
     }
     let boot = os::boot_id()?;
     let mut ended = 0;
@@ -87,7 +87,7 @@ pub(crate) async fn remove_leftovers(folder: &Path, role: &str) -> io::Result<us
         }
         fs::remove_file(path)?;
     }
-    Ok(ended)
+    Ok(Some(ended))
 }
 
 async fn end_leftovers(record: &Record) -> io::Result<usize> {

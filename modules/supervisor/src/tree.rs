@@ -7,6 +7,8 @@ use std::{
 
 use os::Identity;
 
+use crate::Vitals;
+
 /// The variable every descendant inherits, whatever session it makes for itself.
 pub(crate) const MARKER_VARIABLE: &str = "NEXUS_CHILD";
 
@@ -51,6 +53,18 @@ impl Tree {
         }
         self.remember(&found);
         found
+    }
+
+    /// What the tree has used so far, and whether the child itself was stopped. Cheap.
+    pub(crate) fn vitals_blocking(&self) -> Vitals {
+        let mut vitals = Vitals::default();
+        for process in self.glance_blocking() {
+            if let Some(usage) = os::usage(process.pid) {
+                vitals.cpu += usage.cpu;
+                vitals.is_stopped |= process == self.root && usage.is_stopped;
+            }
+        }
+        vitals
     }
 
     /// The living processes of the tree, wherever they went: below the root, below any that was ever seen, and those

@@ -1,7 +1,8 @@
 use std::time::SystemTime;
 
 use kit::{
-    ActError, AgentFacts, BoxFuture, Entry, ModuleId, ModuleView, NoticeKind, Reply, State, Status, Verb,
+    ActError, AgentFacts, BoxFuture, Entry, ModuleId, ModuleView, NoticeKind, Reply, State, Status, Told,
+    Verb,
 };
 use tokio::task::JoinHandle;
 
@@ -33,6 +34,11 @@ impl Desktop for Recording {
 
     fn show_notice(&self, notice: Notice) -> BoxFuture<'_, ()> {
         self.note(Asked::Notice(notice.title));
+        Box::pin(std::future::ready(()))
+    }
+
+    fn remove_notice(&self, key: String) -> BoxFuture<'_, ()> {
+        self.note(Asked::Notice(format!("gone: {key}")));
         Box::pin(std::future::ready(()))
     }
 
@@ -114,7 +120,18 @@ fn overview(state: State) -> Arc<Overview> {
 fn stage(busy: &'static [&'static str]) -> Stage {
     let (noted, asked) = mpsc::unbounded_channel();
     let (choices, chosen) = mpsc::channel(8);
-    let (notices, told) = NoticeSender::channel();
+    let (notices, mut told) = NoticeSender::channel();
+    let (shows_in, shows) = mpsc::channel(8);
+    // Shows everything, as the module between them does by day.
+    tokio::spawn(async move {
+        while let Some(told) = told.recv().await {
+            let show = match told {
+                Told::Notice(notice) => Show::Bubble(notice),
+                Told::Settled(key) => Show::Remove(key),
+            };
+            shows_in.send(show).await.unwrap();
+        }
+    });
     let overview = watch::Sender::new(overview(State::Off));
     let stop = CancellationToken::new();
     let driver = Driver {
@@ -133,7 +150,7 @@ fn stage(busy: &'static [&'static str]) -> Stage {
     };
     let sources = Sources {
         overview: overview.subscribe(),
-        notices: told,
+        shows,
         choices: chosen,
     };
     Stage {
@@ -241,6 +258,7 @@ async fn notices_are_shown_in_order() {
             title: title.to_owned(),
             body: String::new(),
             page: "/dashboard".to_owned(),
+            answers: Vec::new(),
         });
     }
 

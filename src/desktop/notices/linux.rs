@@ -10,7 +10,7 @@ use std::{
 };
 
 use futures_util::StreamExt;
-use kit::{Action, CancellationToken, Notice};
+use kit::{Action, Answer, CancellationToken, Notice};
 use tokio::sync::{Mutex as AsyncMutex, mpsc};
 use zbus::{
     Connection, MatchRule, MessageStream, fdo::DBusProxy, message::Type, names::BusName, zvariant::Value,
@@ -35,6 +35,8 @@ struct Shown {
     key: String,
     number: u32,
     page: String,
+    /// The buttons, by names that nobody else knows: whoever says that one was pressed has seen the bubble.
+    buttons: Vec<(String, Action)>,
 }
 
 impl Bubbles {
@@ -62,7 +64,15 @@ impl Bubbles {
         let body = escape(&notice.body);
         let hints: HashMap<&str, Value<'_>> =
             HashMap::from([("desktop-entry", Value::from("opencode-nexus"))]);
-        let actions = ["default", "Open"];
+        let buttons = if notice.answers.is_empty() || !self.has_buttons(&connection).await {
+            Vec::new()
+        } else {
+            notice.answers.iter().map(named).collect()
+        };
+        let mut actions = vec!["default", "Open"];
+        for ((name, _), answer) in buttons.iter().zip(&notice.answers) {
+            actions.extend([name.as_str(), answer.label]);
+        }
         let reply = connection
             .call_method(
                 Some(NAME),
@@ -81,8 +91,35 @@ impl Bubbles {
                 ),
             )
             .await?;
-        self.remember(notice, reply.body().deserialize()?);
+        self.remember(notice, reply.body().deserialize()?, buttons);
         Ok(())
+    }
+
+    /// Takes the bubble with this key away, if it is there.
+    pub(crate) async fn remove(&self, key: String) {
+        let Some(number) = self.forget(&key) else {
+            return;
+        };
+        let close = async {
+            let connection = self.connection().await?;
+            connection
+                .call_method(Some(NAME), PATH, Some(NAME), "CloseNotification", &(number,))
+                .await
+        };
+        if let Ok(Err(error)) = tokio::time::timeout(WAIT, close).await {
+            // It may have been closed by the person.
+            tracing::debug!(%error, "a notice was not taken away");
+        }
+    }
+
+    /// Buttons are only for services that show them.
+    async fn has_buttons(&self, connection: &Connection) -> bool {
+        let asked = connection
+            .call_method(Some(NAME), PATH, Some(NAME), "GetCapabilities", &())
+            .await;
+        asked
+            .and_then(|reply| reply.body().deserialize::<Vec<String>>())
+            .is_ok_and(|found| found.iter().any(|capability| capability == "actions"))
     }
 
     async fn connection(&self) -> zbus::Result<Connection> {
@@ -103,7 +140,16 @@ impl Bubbles {
         shown.iter().find(|one| one.key == key).map(|one| one.number)
     }
 
-    fn remember(&self, notice: &Notice, number: u32) {
+    fn forget(&self, key: &str) -> Option<u32> {
+        let mut shown = self
+            .shown
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        let at = shown.iter().position(|one| one.key == key)?;
+        shown.remove(at).map(|one| one.number)
+    }
+
+    fn remember(&self, notice: &Notice, number: u32, buttons: Vec<(String, Action)>) {
         let mut shown = self
             .shown
             .lock()
@@ -116,21 +162,27 @@ impl Bubbles {
             key: notice.key.clone(),
             number,
             page: notice.page.clone(),
+            buttons,
         });
     }
 
-    fn page_of(&self, number: u32) -> Option<String> {
-        let shown = self
+    /// What pressing `name` on the bubble `number` asks for. An answer counts once.
+    fn chosen(&self, number: u32, name: &str) -> Option<Action> {
+        let mut shown = self
             .shown
             .lock()
             .unwrap_or_else(std::sync::PoisonError::into_inner);
-        shown
-            .iter()
-            .find(|one| one.number == number)
-            .map(|one| one.page.clone())
+        let one = shown.iter_mut().find(|one| one.number == number)?;
+        if name == "default" {
+            return Some(Action::Open(one.page.clone()));
+        }
+        let at = one.buttons.iter().position(|(known, _)| known == name)?;
+        let (_, action) = one.buttons.swap_remove(at);
+        one.buttons.clear();
+        Some(action)
     }
 
-    /// Hears clicks until `stop` and says which page they ask for.
+    /// Hears clicks until `stop` and says what they ask for.
     pub(crate) async fn listen(&self, choices: mpsc::Sender<Action>, stop: CancellationToken) {
         let heard = tokio::select! {
             () = stop.cancelled() => return,
@@ -162,14 +214,19 @@ impl Bubbles {
                 tracing::warn!("a program pretended that a notice was clicked; it was ignored");
                 continue;
             }
-            let (number, _action): (u32, String) = signal.body().deserialize()?;
-            if let Some(page) = self.page_of(number) {
+            let (number, name): (u32, String) = signal.body().deserialize()?;
+            match self.chosen(number, &name) {
                 // A full queue means that the agent is stuck; the click is lost then.
-                drop(choices.try_send(Action::Open(page)));
+                Some(action) => drop(choices.try_send(action)),
+                None => tracing::debug!("a notice of ours was chosen in a way it does not offer"),
             }
         }
         Ok(())
     }
+}
+
+fn named(answer: &Answer) -> (String, Action) {
+    (format!("{:032x}", rand::random::<u128>()), answer.action.clone())
 }
 
 /// What shows notices here, e.g. `"dunst"`; `None` when nothing does.

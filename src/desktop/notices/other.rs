@@ -29,6 +29,9 @@ impl Bubbles {
         }
     }
 
+    /// Bubbles go by themselves there.
+    pub(crate) async fn remove(&self, _key: String) {}
+
     /// Clicks are not told there.
     pub(crate) async fn listen(&self, _choices: mpsc::Sender<Action>, stop: CancellationToken) {
         stop.cancelled().await;

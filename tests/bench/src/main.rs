@@ -1,7 +1,8 @@
 //! The budgets: memory, idling, start, proxy, streaming, pages, sizes. Each figure stands beside its reference,
 //! measured in the same run on the same machine.
 //!
-//! `bench` measures; run by `installers/dev bench`, which builds the programs and names them in the environment.
+//! `bench` measures; run by `installers/dev bench`, which builds the programs and names them in the environment. `bench soak
+//! MINUTES` works for a while and counts what grows.
 //! Called as opencode would be (`serve`, `--version`) it plays a backend that costs nothing.
 
 mod backend;
@@ -10,6 +11,7 @@ mod measure;
 mod report;
 mod rig;
 mod sizes;
+mod soak;
 mod usage;
 
 use std::{io::Write, process::ExitCode};
@@ -30,6 +32,7 @@ fn main() -> ExitCode {
         }
     };
     let ended = match arguments.first().map(String::as_str) {
+        Some("soak") => runtime.block_on(soak(arguments.get(1))),
         Some("serve") => runtime.block_on(backend::play(&arguments)).map(|()| false),
         Some(_) => backend::version(&arguments).map(|()| false),
         None => runtime.block_on(bench()),
@@ -59,6 +62,15 @@ async fn bench() -> anyhow::Result<bool> {
     note(&mut report, "pages", outcome);
     let outcome = sizes::measure(&programs, &mut report).await;
     note(&mut report, "sizes", outcome);
+    Ok(report.has_missed())
+}
+
+async fn soak(minutes: Option<&String>) -> anyhow::Result<bool> {
+    let programs = measure::Programs::from_env()?;
+    let minutes = minutes.map_or(Ok(20), |minutes| minutes.parse())?;
+    let mut report = Report::default();
+    let outcome = soak::soak(&programs, &mut report, minutes).await;
+    note(&mut report, "soak", outcome);
     Ok(report.has_missed())
 }
 

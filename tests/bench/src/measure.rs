@@ -121,7 +121,8 @@ pub async fn resident(programs: &Programs, report: &mut Report) -> anyhow::Resul
 }
 
 /// Has a conversation over the API and waits for its end.
-async fn talk(agent: &Agent, cookie: &str, prompt: &str) -> anyhow::Result<()> {
+/// One turn of a session of its own, with somebody looking on.
+pub async fn talk(agent: &Agent, cookie: &str, prompt: &str) -> anyhow::Result<()> {
     let base = format!("http://{}", agent.address);
     let http = reqwest::Client::builder().no_proxy().build()?;
     let place = agent.project().display().to_string();

@@ -1,7 +1,7 @@
 //! A running agent, as a user starts it: the built program in a home of its own.
 
 use std::{
-    io::{BufRead, BufReader, Read},
+    io::{BufRead, BufReader, Read, Write},
     process::{Child, Command, ExitStatus, Output, Stdio},
     sync::{Arc, Mutex},
     thread::JoinHandle,
@@ -22,9 +22,21 @@ pub struct Options {
     settings: String,
     opencode: String,
     model: Option<String>,
+    launcher: Vec<String>,
 }
 
 impl Options {
+    /// Its home, to be prepared before it starts.
+    pub fn place(&self) -> &Home {
+        &self.home
+    }
+
+    /// Started by another program, whose last argument is to be the command, e.g. `["unshare", "--net"]`.
+    pub fn under(mut self, launcher: &[&str]) -> Self {
+        self.launcher = launcher.iter().map(|&word| word.to_owned()).collect();
+        self
+    }
+
     /// In this home instead of a fresh one.
     pub fn home(mut self, home: Home) -> Self {
         self.home = home;
@@ -94,9 +106,15 @@ impl Options {
     #[track_caller]
     pub fn spawn(self) -> Agent {
         self.write_settings();
-        let mut child = self
-            .home
-            .nexus_command()
+        let mut command = match self.launcher.split_first() {
+            None => self.home.nexus_command(),
+            Some((program, arguments)) => {
+                let mut command = self.home.command(program);
+                command.args(arguments).arg(env!("CARGO_BIN_EXE_nexus"));
+                command
+            }
+        };
+        let mut child = command
             .args(["run", "--headless", "--demo"])
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -113,6 +131,7 @@ impl Options {
             lines,
             readers,
             base: String::new(),
+            launcher: self.launcher,
             home: Some(self.home),
         }
     }
@@ -141,6 +160,7 @@ pub struct Agent {
     lines: Arc<Mutex<Vec<String>>>,
     readers: Vec<JoinHandle<()>>,
     base: String,
+    launcher: Vec<String>,
     home: Option<Home>,
 }
 
@@ -152,7 +172,68 @@ impl Agent {
             settings: String::new(),
             opencode: String::new(),
             model: None,
+            launcher: Vec::new(),
         }
+    }
+
+    /// What a shell in the agent's own namespaces prints. For agents that were started [`under`](Options::under) another
+    /// program.
+    #[track_caller]
+    pub fn inside(&self, script: &str) -> String {
+        let target = self.monitor().to_string();
+        let spaces = ["--user", "--mount", "--net"]
+            .into_iter()
+            .filter(|space| self.launcher.iter().any(|word| word == space));
+        let output = self
+            .home()
+            .command("nsenter")
+            .args(["--preserve-credentials", "--target", &target])
+            .args(spaces)
+            .args(["sh", "-c", script])
+            .output()
+            .unwrap();
+        let said = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert!(output.status.success(), "{script}: {output:?}");
+        said
+    }
+
+    /// Sends lines over the control socket as fast as they are answered, and returns the answers.
+    #[track_caller]
+    pub fn speak(&self, lines: &[String]) -> Vec<String> {
+        let socket = self.home().nexus().join("run").join("control.sock");
+        let mut stream = std::os::unix::net::UnixStream::connect(socket).unwrap();
+        let mut answers = BufReader::new(stream.try_clone().unwrap()).lines();
+        lines
+            .iter()
+            .map(|line| {
+                stream.write_all(line.as_bytes()).unwrap();
+                stream.write_all(b"\n").unwrap();
+                answers.next().unwrap().unwrap()
+            })
+            .collect()
+    }
+
+    /// Everything in the agent's own log files.
+    pub fn log(&self) -> String {
+        let folder = self.home().nexus().join("logs");
+        let mut files: Vec<_> = std::fs::read_dir(folder)
+            .unwrap()
+            .map(|entry| entry.unwrap().path())
+            .filter(|path| path.file_name().unwrap().to_string_lossy().starts_with("agent"))
+            .collect();
+        files.sort();
+        files
+            .iter()
+            .map(|path| std::fs::read_to_string(path).unwrap_or_default())
+            .collect()
+    }
+
+    /// Waits until the log holds `text`.
+    #[track_caller]
+    pub fn wait_for_log(&self, text: &str) {
+        until(&format!("the log to hold {text:?}"), PATIENCE, || {
+            self.log().contains(text).then_some(())
+        });
     }
 
     /// Where it lives.
@@ -292,9 +373,21 @@ impl Agent {
 
     /// Quits now, fails when anything is left, and hands the home back for the next start.
     #[track_caller]
-    pub fn quit(mut self) -> Home {
+    pub fn quit(self) -> Home {
         let output = self.nexus(&["quit", "--now"]);
         assert!(output.status.success(), "nexus quit: {output:?}");
+        self.leave()
+    }
+
+    /// The same for an agent whose home is to be seen in its own namespace only.
+    #[track_caller]
+    pub fn quit_inside(self) -> Home {
+        self.inside(concat!(env!("CARGO_BIN_EXE_nexus"), " quit --now"));
+        self.leave()
+    }
+
+    #[track_caller]
+    fn leave(mut self) -> Home {
         let status = self.ended();
         assert!(
             status.success(),

@@ -97,6 +97,7 @@ pub async fn talk(
     Extension(chrome): Extension<Arc<Chrome>>,
     Path(id): Path<String>,
 ) -> Response {
+    desk.seen(&id);
     let draft = desk.notes.draft(&id).await.unwrap_or_default();
     let (conversation, turns, cursor) = match desk.transcript(&id).await {
         Ok(transcript) => {

@@ -6,11 +6,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-use kit::{CancellationToken, Notice, NoticeKind};
+use kit::{CancellationToken, Notice, NoticeKind, Told};
 use opencode::{Signal, api::SessionFilter, wire::Event};
 use tokio::{task::JoinSet, time::interval};
 
-use super::{Desk, Live};
+use super::{Desk, tell};
 use crate::shelf;
 
 /// A transcript without viewers is kept this long: reloads and short walks between pages cost nothing.
@@ -106,7 +106,12 @@ impl Desk {
         }
         let mut held = self.lock();
         let live = &mut *held;
+        let was_busy = event.session_id().is_some_and(|id| live.shelf.is_busy(id));
         let is_shelf_new = live.shelf.apply(event, &self.home);
+        let turn = event
+            .session_id()
+            .filter(|_| was_busy)
+            .and_then(|id| live.shelf.turn(id));
         live.streamed.apply(event);
         let mut concerned = BTreeSet::new();
         if let Some(id) = event.session_id() {
@@ -123,10 +128,12 @@ impl Desk {
         if let Event::SessionDeleted(session) = &**event {
             live.slots.remove(&session.id);
         }
-        let notice = notice(live, event);
+        let told = tell::told(live, event, turn);
         drop(held);
-        if let Some(notice) = notice {
-            self.notices.send(notice);
+        match told {
+            Some(Told::Notice(notice)) => self.notices.send(notice),
+            Some(Told::Settled(key)) => self.notices.settle(&key),
+            None => {}
         }
         if is_shelf_new {
             self.tell_shelf();
@@ -190,13 +197,34 @@ impl Desk {
                 // A request of a session that does nothing is void.
                 .filter(|event| event.session_id().is_some_and(|id| status.contains_key(id)))
                 .collect();
+            let known: BTreeSet<String> =
+                self.shelf(|shelf| shelf.waiting().map(|(id, ..)| id.to_owned()).collect());
             self.change_shelf(|shelf| {
                 shelf.take_status(&folder, &status);
-                for event in asks {
-                    shelf.apply(&event, &self.home);
+                for event in &asks {
+                    shelf.apply(event, &self.home);
                 }
             });
+            self.tell_new(&known, &asks);
         }
+    }
+
+    /// Requests that were made while nobody listened are told as those that are heard.
+    fn tell_new(&self, known: &BTreeSet<String>, asks: &[Event]) {
+        let live = self.lock();
+        let fresh: Vec<Notice> = asks
+            .iter()
+            .filter_map(shelf::asked)
+            .filter(|(_, request, _)| !known.contains(*request))
+            .filter_map(|(asker, request, wants)| tell::waiting(&live, asker, request, &wants))
+            .collect();
+        drop(live);
+        fresh.into_iter().for_each(|notice| self.notices.send(notice));
+    }
+
+    /// The owner looks at a session: how its last turn ended is no news any more.
+    pub fn seen(&self, session: &str) {
+        self.notices.settle(&tell::turn_key(session));
     }
 
     /// The last words of the sessions on cards.
@@ -255,6 +283,7 @@ impl Desk {
                     title: "A session was not deleted".to_owned(),
                     body: format!("{error}. It is on the page again; delete it when opencode runs."),
                     page: "/chat".to_owned(),
+                    answers: Vec::new(),
                 });
             }
             Ok(()) | Err(_) => {}
@@ -270,25 +299,4 @@ fn is_ask(event: &Event) -> bool {
             | Event::QuestionAsked(_)
             | Event::QuestionClosed { .. }
     )
-}
-
-/// Somebody has to answer and nobody looks at the session.
-fn notice(live: &Live, event: &Event) -> Option<Notice> {
-    let (asker, request, wants) = shelf::asked(event)?;
-    let root = live.shelf.root_of(asker);
-    let slot = live.slots.get(root).and_then(|slot| slot.transcript.as_ref());
-    if slot.is_some_and(|transcript| transcript.viewers() > 0) {
-        return None;
-    }
-    let title = live
-        .shelf
-        .session(root)
-        .map_or("A session", |session| &session.title);
-    Some(Notice {
-        kind: NoticeKind::Waiting,
-        key: format!("ask-{request}"),
-        title: format!("{title} waits for you"),
-        body: format!("It asks: {wants}. Open the session to answer."),
-        page: format!("/chat/{root}"),
-    })
 }

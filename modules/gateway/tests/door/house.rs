@@ -19,8 +19,8 @@ use futures_util::StreamExt;
 use gateway::{Clock, Door, Gateway, Parts, Purpose};
 use kit::{
     ActError, AgentFacts, BoxFuture, CancellationToken, Context, Dirs, Feed, Frame, LiveRequest, Module,
-    ModuleId, Notice, NoticeSender, Overview, Patch, Reply, Secret, Secrets, SecretsError, SettingsFile,
-    Status, Upstream, Verb, VerbSpec,
+    ModuleId, NoticeSender, Overview, Patch, Reply, Secret, Secrets, SecretsError, SettingsFile, Status,
+    Told, Upstream, Verb, VerbSpec,
 };
 use store::Store;
 use tokio::{
@@ -61,7 +61,7 @@ pub struct House {
     pub port: u16,
     pub events: broadcast::Sender<String>,
     pub changes: watch::Sender<String>,
-    pub notices: mpsc::Receiver<Notice>,
+    pub notices: mpsc::Receiver<Told>,
     pub status: watch::Receiver<Status>,
     pub settings: Arc<SettingsFile>,
     time: Arc<Mutex<Duration>>,

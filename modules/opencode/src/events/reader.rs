@@ -1,6 +1,12 @@
 //! The one connection to the server's event stream.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
 
 use futures_util::StreamExt;
 use kit::{CancellationToken, Upstream};
@@ -35,59 +41,123 @@ pub struct EventReader {
     hub: Hub,
     http: reqwest::Client,
     upstream: watch::Receiver<Option<Upstream>>,
+    /// Bytes heard so far.
+    heard: Arc<AtomicU64>,
 }
 
 impl EventReader {
-    pub(crate) fn new(hub: Hub, http: reqwest::Client, upstream: watch::Receiver<Option<Upstream>>) -> Self {
-        Self { hub, http, upstream }
+    pub(crate) fn new(
+        hub: Hub,
+        http: reqwest::Client,
+        upstream: watch::Receiver<Option<Upstream>>,
+        heard: Arc<AtomicU64>,
+    ) -> Self {
+        Self {
+            hub,
+            http,
+            upstream,
+            heard,
+        }
     }
 
     /// Keeps the stream open until `stop`, or until nobody is left to name a server.
     pub async fn run(&self, stop: CancellationToken) {
         tokio::select! {
             () = stop.cancelled() => {}
-            () = read(&self.hub, &self.http, self.upstream.clone()) => {}
+            () = self.read() => {}
         }
         self.hub.down("the agent is stopping");
     }
 }
 
-async fn read(hub: &Hub, http: &reqwest::Client, mut upstream: watch::Receiver<Option<Upstream>>) {
-    let mut wait = RECONNECT_FIRST;
-    loop {
-        let current = upstream.borrow_and_update().clone();
-        let Some(current) = current else {
-            wait = RECONNECT_FIRST;
-            if upstream.changed().await.is_err() {
-                return;
-            }
-            continue;
-        };
-        let begun = Instant::now();
-        let ended = tokio::select! {
-            // Another server, or none: what comes from this one is of no interest any more.
-            changed = upstream.changed() => match changed {
-                Ok(()) => {
-                    hub.down("the server was replaced");
-                    continue;
+impl EventReader {
+    async fn read(&self) {
+        let hub = &self.hub;
+        let mut upstream = self.upstream.clone();
+        let mut wait = RECONNECT_FIRST;
+        loop {
+            let current = upstream.borrow_and_update().clone();
+            let Some(current) = current else {
+                wait = RECONNECT_FIRST;
+                if upstream.changed().await.is_err() {
+                    return;
                 }
-                Err(_closed) => return,
-            },
-            ended = stream(hub, http, &current) => ended,
-        };
-        tracing::debug!(cause = ended.to_string(), "opencode's event stream ended");
-        hub.down("its event stream broke and is being opened again");
-        if begun.elapsed() >= GOOD_STREAM {
-            wait = RECONNECT_FIRST;
+                continue;
+            };
+            let begun = Instant::now();
+            let ended = tokio::select! {
+                // Another server, or none: what comes from this one is of no interest any more.
+                changed = upstream.changed() => match changed {
+                    Ok(()) => {
+                        hub.down("the server was replaced");
+                        continue;
+                    }
+                    Err(_closed) => return,
+                },
+                ended = self.stream(&current) => ended,
+            };
+            tracing::debug!(cause = ended.to_string(), "opencode's event stream ended");
+            hub.down("its event stream broke and is being opened again");
+            if begun.elapsed() >= GOOD_STREAM {
+                wait = RECONNECT_FIRST;
+            }
+            tokio::select! {
+                () = sleep(wait) => {}
+                changed = upstream.changed() => match changed {
+                    Ok(()) => upstream.mark_changed(),
+                    Err(_closed) => return,
+                },
+            }
+            wait = (wait * 2).min(RECONNECT_MAX);
         }
-        tokio::select! {
-            () = sleep(wait) => {}
-            changed = upstream.changed() => match changed {
-                Ok(()) => upstream.mark_changed(),
-                Err(_closed) => return,
-            },
+    }
+
+    /// Reads one connection to its end.
+    async fn stream(&self, upstream: &Upstream) -> Ended {
+        match self.try_stream(upstream).await {
+            Err(ended) => ended,
+            Ok(never) => match never {},
         }
-        wait = (wait * 2).min(RECONNECT_MAX);
+    }
+
+    async fn try_stream(&self, upstream: &Upstream) -> Result<std::convert::Infallible, Ended> {
+        let hub = &self.hub;
+        let request = self
+            .http
+            .get(format!("http://{}/global/event", upstream.address))
+            .header(header::AUTHORIZATION, upstream.authorization.expose())
+            .header(header::ACCEPT, "text/event-stream");
+        let response = timeout(OPEN_TIMEOUT, request.send())
+            .await
+            .map_err(|_late| Ended::NotOpened)??;
+        let is_stream = response
+            .headers()
+            .get(header::CONTENT_TYPE)
+            .and_then(|value| value.to_str().ok())
+            .is_some_and(|value| value.starts_with("text/event-stream"));
+        if !response.status().is_success() || !is_stream {
+            return Err(Ended::Refused(response.status().as_u16()));
+        }
+        sleep(GREETING_IS_EARLY).await;
+        let mut chunks = response.bytes_stream();
+        let mut sse = Sse::new(EVENT_BYTES_MAX);
+        let mut folders = Folders::default();
+        loop {
+            let chunk = timeout(STALL_MAX, chunks.next())
+                .await
+                .map_err(|_late| Ended::Stalled)?;
+            let chunk = chunk.ok_or(Ended::Closed)??;
+            self.heard.fetch_add(chunk.len() as u64, Ordering::Relaxed);
+            sse.push(&chunk, |found| match found {
+                Found::Data(json) => take(hub, &mut folders, &json),
+                Found::TooLarge => {
+                    tracing::warn!("an event of opencode was too large and was left out");
+                    hub.tell(Signal::Lagged);
+                }
+            });
+            // A burst that fills many chunks must not keep the subscribers from running.
+            tokio::task::yield_now().await;
+        }
     }
 }
 
@@ -104,55 +174,6 @@ enum Ended {
     Refused(u16),
     #[error("it broke: {0}")]
     Broke(#[from] reqwest::Error),
-}
-
-/// Reads one connection to its end.
-async fn stream(hub: &Hub, http: &reqwest::Client, upstream: &Upstream) -> Ended {
-    match try_stream(hub, http, upstream).await {
-        Err(ended) => ended,
-        Ok(never) => match never {},
-    }
-}
-
-async fn try_stream(
-    hub: &Hub,
-    http: &reqwest::Client,
-    upstream: &Upstream,
-) -> Result<std::convert::Infallible, Ended> {
-    let request = http
-        .get(format!("http://{}/global/event", upstream.address))
-        .header(header::AUTHORIZATION, upstream.authorization.expose())
-        .header(header::ACCEPT, "text/event-stream");
-    let response = timeout(OPEN_TIMEOUT, request.send())
-        .await
-        .map_err(|_late| Ended::NotOpened)??;
-    let is_stream = response
-        .headers()
-        .get(header::CONTENT_TYPE)
-        .and_then(|value| value.to_str().ok())
-        .is_some_and(|value| value.starts_with("text/event-stream"));
-    if !response.status().is_success() || !is_stream {
-        return Err(Ended::Refused(response.status().as_u16()));
-    }
-    sleep(GREETING_IS_EARLY).await;
-    let mut chunks = response.bytes_stream();
-    let mut sse = Sse::new(EVENT_BYTES_MAX);
-    let mut folders = Folders::default();
-    loop {
-        let chunk = timeout(STALL_MAX, chunks.next())
-            .await
-            .map_err(|_late| Ended::Stalled)?;
-        let chunk = chunk.ok_or(Ended::Closed)??;
-        sse.push(&chunk, |found| match found {
-            Found::Data(json) => take(hub, &mut folders, &json),
-            Found::TooLarge => {
-                tracing::warn!("an event of opencode was too large and was left out");
-                hub.tell(Signal::Lagged);
-            }
-        });
-        // A burst that fills many chunks must not keep the subscribers from running.
-        tokio::task::yield_now().await;
-    }
 }
 
 fn take(hub: &Hub, folders: &mut Folders, json: &str) {

@@ -115,7 +115,7 @@ mod reading {
 
     async fn told(words: &'static str, hangs_up: bool, count: usize) -> Vec<Signal> {
         let upstream = server(words, hangs_up).await;
-        let (api, reader) = crate::Api::connect(upstream.subscribe()).unwrap();
+        let (api, reader) = crate::Api::connect(upstream.subscribe(), std::sync::Arc::default()).unwrap();
         let mut events = api.events();
         let stop = CancellationToken::new();
         let reading = tokio::spawn({

@@ -91,7 +91,10 @@ async fn a_killed_server_comes_back_and_its_listeners_are_told() {
     // The turn was cut: its message is there and never ends.
     assert_eq!(rig.messages(&session).await.len(), 2);
     let titles: Vec<String> = std::iter::from_fn(|| rig.notices.try_recv().ok())
-        .map(|notice| notice.title)
+        .map(|told| match told {
+            kit::Told::Notice(notice) => notice.title,
+            kit::Told::Settled(key) => key,
+        })
         .collect();
     assert_eq!(titles, ["opencode is restarting", "opencode is back"]);
     rig.end().await;

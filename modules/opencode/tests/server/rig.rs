@@ -45,7 +45,7 @@ pub struct Rig {
     pub home: tempfile::TempDir,
     pub module: Arc<Opencode>,
     pub context: Context,
-    pub notices: tokio::sync::mpsc::Receiver<kit::Notice>,
+    pub notices: tokio::sync::mpsc::Receiver<kit::Told>,
     stop: CancellationToken,
     running: Option<JoinHandle<anyhow::Result<()>>>,
     _model: Model,
@@ -120,7 +120,13 @@ impl Rig {
             notices: sender,
             overview: overview.subscribe(),
         };
-        let module = Opencode::new(&context, Arc::new(NoSink), Box::new(drop)).unwrap();
+        let parts = opencode::Parts {
+            sink: Arc::new(NoSink),
+            hide: Box::new(drop),
+            clean: Arc::new(str::to_owned),
+            store: store::Store::in_memory().unwrap(),
+        };
+        let module = Opencode::new(&context, parts).unwrap();
         let stop = CancellationToken::new();
         let running = tokio::spawn(Arc::clone(&module).run(stop.clone()));
         Self {

@@ -5,7 +5,7 @@ use std::{
     path::PathBuf,
     process::{ExitStatus, Stdio},
     sync::{Arc, PoisonError},
-    time::Duration,
+    time::{Duration, Instant, SystemTime},
 };
 
 use tokio::{
@@ -14,7 +14,7 @@ use tokio::{
 };
 
 use crate::{
-    Command, Refusal, Stream,
+    Command, End, Exit, Refusal, Stream,
     output::drain::Drain,
     record::Record,
     tree::{MARKER_VARIABLE, Tree},
@@ -22,6 +22,9 @@ use crate::{
 
 /// How many of its last lines tell why a child ended.
 const LAST_WORDS: usize = 3;
+
+/// How many of its last lines a history keeps.
+pub(super) const LINES_REMEMBERED: usize = 20;
 
 /// How much of them is quoted.
 const LAST_WORDS_CHARS_MAX: usize = 400;
@@ -39,9 +42,10 @@ pub(super) struct Child<R> {
     pub(super) run: R,
     pub(super) tree: Tree,
     pub(super) port: Option<u16>,
-    drain: Drain,
+    pub(super) drain: Drain,
+    began: Instant,
     /// Where its output begins in the ring.
-    mark: u64,
+    pub(super) mark: u64,
     pub(super) readers: JoinSet<()>,
     /// Its record, once it is on disk.
     pub(super) recorded: Recorded,
@@ -103,6 +107,7 @@ impl<R> Child<R> {
             // Only for the case that the supervisor itself is dropped while it runs.
             .kill_on_drop(true);
         os::isolate(starting.as_std_mut());
+        let began = Instant::now();
         let mut process = starting.spawn().map_err(|error| refusal(&command, &error))?;
         let pid = process.id().unwrap_or(0);
         // A child that ended within this moment has no identity any more, and needs none: its number cannot be used
@@ -132,6 +137,7 @@ impl<R> Child<R> {
             tree,
             port: command.port,
             drain,
+            began,
             mark,
             readers,
             recorded: Recorded::Writing(recorded),
@@ -144,17 +150,8 @@ impl<R> Child<R> {
 
     /// Why it ended, in one sentence, with its last words.
     pub(super) async fn cause(&mut self, role: &str, status: &io::Result<ExitStatus>) -> String {
-        let all_read = async { while self.readers.join_next().await.is_some() {} };
-        // Late words are merely not quoted.
-        let _ = timeout(LAST_WORDS_WAIT, all_read).await;
-        let ring = self
-            .drain
-            .published
-            .ring
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        let words = ring.last_words(self.mark, LAST_WORDS).join(" / ");
-        drop(ring);
+        read_out(&mut self.readers).await;
+        let words = self.last_words(LAST_WORDS).join(" / ");
         let end = describe(role, status);
         if words.is_empty() {
             end
@@ -164,6 +161,31 @@ impl<R> Child<R> {
                 words.chars().take(LAST_WORDS_CHARS_MAX).collect::<String>()
             )
         }
+    }
+
+    /// How it ended, without its last words: they may still be in the pipe.
+    pub(super) fn end_of(&self, role: &str, status: &io::Result<ExitStatus>) -> End {
+        let exit = match status {
+            Ok(status) => match (status.code(), signal_of(*status)) {
+                (Some(code), _) => Exit::Code(code),
+                (None, Some(signal)) => Exit::Signal(signal),
+                (None, None) => Exit::Unknown,
+            },
+            Err(_) => Exit::Unknown,
+        };
+        End {
+            at: SystemTime::now(),
+            ended: Instant::now(),
+            cause: describe(role, status),
+            exit,
+            ran_for: Some(self.began.elapsed()),
+            last_output: vec![],
+        }
+    }
+
+    /// Up to `count` of the last lines it printed, as far as they have been read.
+    pub(super) fn last_words(&self, count: usize) -> Vec<String> {
+        last_words(&self.drain, self.mark, count)
     }
 
     /// Whether somebody outside its tree listens on the port it was given.
@@ -176,6 +198,24 @@ impl<R> Child<R> {
             .pid
             .is_none_or(|pid| !self.tree.glance_blocking().iter().any(|own| own.pid == pid))
     }
+}
+
+/// Late words are merely not quoted.
+pub(super) async fn read_out(readers: &mut JoinSet<()>) {
+    let all_read = async { while readers.join_next().await.is_some() {} };
+    let _ = timeout(LAST_WORDS_WAIT, all_read).await;
+}
+
+pub(super) fn last_words(drain: &Drain, mark: u64, count: usize) -> Vec<String> {
+    let ring = drain
+        .published
+        .ring
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner);
+    ring.last_words(mark, count)
+        .into_iter()
+        .map(str::to_owned)
+        .collect()
 }
 
 /// How `role` ended, without its words.
@@ -231,6 +271,11 @@ fn refusal(command: &Command, error: &io::Error) -> Refusal {
             "{program} may not be executed: make it executable or set another path"
         ));
     }
+    if is_exhaustion(error) {
+        return Refusal::Exhausted(format!(
+            "the system has no room to start {program} at this moment ({error})"
+        ));
+    }
     if is_exec_format(error) {
         return no_program(command);
     }
@@ -254,37 +299,28 @@ fn permanent(reason: String) -> Refusal {
     }
 }
 
+/// Too many open files or processes, no memory, a full disk: what passes when others let go.
+fn is_exhaustion(error: &io::Error) -> bool {
+    // EMFILE and ENFILE have no kind of their own; they are 24 and 23 on every Unix, 4 is Windows' too many open files.
+    let is_out_of_files = match error.raw_os_error() {
+        Some(code) if cfg!(windows) => code == 4,
+        Some(code) => code == 23 || code == 24,
+        None => false,
+    };
+    is_out_of_files
+        || matches!(
+            error.kind(),
+            io::ErrorKind::OutOfMemory
+                | io::ErrorKind::WouldBlock
+                | io::ErrorKind::StorageFull
+                | io::ErrorKind::QuotaExceeded
+        )
+}
+
 /// ENOEXEC on every Unix; ERROR_BAD_EXE_FORMAT on Windows.
 fn is_exec_format(error: &io::Error) -> bool {
     let code = if cfg!(windows) { 193 } else { 8 };
     error.raw_os_error() == Some(code)
-}
-
-/// For an ending that outlives its child in the driver.
-pub(super) struct Remains {
-    pub(super) tree: Tree,
-    pub(super) readers: JoinSet<()>,
-    pub(super) recorded: Recorded,
-}
-
-impl Remains {
-    /// Everything has ended: nobody writes any more, and nobody has to be found by the record.
-    pub(super) async fn bury(mut self, role: &str, is_gone: bool) {
-        self.readers.shutdown().await;
-        let record = self.recorded.path().await;
-        if !is_gone {
-            tracing::error!(
-                role,
-                pid = self.tree.root.pid,
-                "processes are left over and cannot be ended"
-            );
-            return;
-        }
-        if let Some(record) = record {
-            // Gone already is as good.
-            let _ = tokio::fs::remove_file(record).await;
-        }
-    }
 }
 
 /// Shared by every child of one supervisor.

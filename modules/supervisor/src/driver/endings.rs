@@ -5,10 +5,7 @@ use std::{sync::Arc, time::Duration};
 use futures_util::future::BoxFuture;
 use tokio::sync::watch;
 
-use super::{
-    Drive,
-    child::{Recorded, Remains},
-};
+use super::{Drive, remains::Remains};
 use crate::{Grace, Phase, Program, ending, machine::Event};
 
 /// What is left of a crashed child is asked to end, and ended 2 s later.
@@ -31,11 +28,7 @@ impl<P: Program> Drive<'_, P> {
         let Some(child) = &mut self.child else {
             return;
         };
-        let remains = Remains {
-            tree: child.tree.clone(),
-            readers: std::mem::take(&mut child.readers),
-            recorded: std::mem::replace(&mut child.recorded, Recorded::Failed),
-        };
+        let remains = Remains::taken_from(child);
         let (program, run) = (Arc::clone(&self.supervisor.program), child.run.clone());
         let is_responsive = matches!(self.machine_phase_before(), Phase::Healthy { .. });
         let wind_down: BoxFuture<'static, ()> = if is_responsive {
@@ -53,7 +46,7 @@ impl<P: Program> Drive<'_, P> {
 
     pub(super) fn end_tree(
         &mut self,
-        remains: Remains,
+        mut remains: Remains,
         grace: Grace,
         wind_down: BoxFuture<'static, ()>,
     ) -> u64 {
@@ -62,7 +55,8 @@ impl<P: Program> Drive<'_, P> {
         let role = self.supervisor.program.role();
         let (sender, receiver) = watch::channel(grace);
         self.endings.spawn(async move {
-            let is_gone = ending::end(remains.tree.clone(), receiver, wind_down).await;
+            let ending = ending::end(remains.tree.clone(), receiver, wind_down);
+            let (is_gone, ()) = tokio::join!(ending, remains.tell());
             remains.bury(role, is_gone).await;
             number
         });

@@ -1,6 +1,6 @@
 //! What somebody asks for.
 
-use super::{Effect, Machine, Next, State};
+use super::{Effect, Machine, Next, REASON_ASKED, State};
 use crate::{Grace, Phase, Policy, StopKind};
 
 impl Machine {
@@ -11,7 +11,7 @@ impl Machine {
                 next,
                 has_exited: false,
             } => {
-                *next = Next::Start;
+                *next = Next::Start(REASON_ASKED);
                 vec![]
             }
             State::Stopped | State::Waiting { .. } | State::Ending { has_exited: true, .. } => {
@@ -20,11 +20,11 @@ impl Machine {
         }
     }
 
-    pub(super) fn asked_to_restart(&mut self, policy: &Policy) -> Vec<Effect> {
+    pub(super) fn asked_to_restart(&mut self, reason: &'static str, policy: &Policy) -> Vec<Effect> {
         match &self.state {
             State::Starting { .. } | State::Running { .. } => {
                 self.failures.forget();
-                self.end(Next::Start, policy.stop)
+                self.end(Next::Start(reason), policy.stop)
             }
             State::Stopped
             | State::Preparing

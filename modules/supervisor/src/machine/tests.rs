@@ -1,6 +1,8 @@
 use super::*;
 use crate::StopKind;
 
+mod stalls;
+
 /// A machine in simulated time, with a driver that does what it is told at once.
 struct World {
     machine: Machine,
@@ -14,6 +16,14 @@ struct World {
     asked: Vec<Effect>,
     /// Every phase there was, with the time it began.
     phases: Vec<(Duration, Phase)>,
+    /// What a look at the child finds.
+    vitals: Vitals,
+    /// Between two looks it computes.
+    works: bool,
+    /// How long a missed probe takes to be missed.
+    probe_takes: Duration,
+    /// A child that is to end is left as it is.
+    keeps_ended: bool,
 }
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -30,6 +40,10 @@ impl World {
             alive: false,
             asked: vec![],
             phases: vec![(Duration::ZERO, Phase::Stopped)],
+            vitals: Vitals::default(),
+            works: false,
+            probe_takes: Duration::ZERO,
+            keeps_ended: false,
         }
     }
 
@@ -48,6 +62,12 @@ impl World {
                         self.alive = true;
                         self.spawns.push(self.now);
                         events.push_back(Event::Spawned(u32::try_from(self.spawns.len()).unwrap()));
+                    }
+                    Effect::Look => {
+                        if self.works {
+                            self.vitals.cpu += SECOND;
+                        }
+                        events.push_back(Event::Looked(self.vitals));
                     }
                     Effect::Probe(_) | Effect::Verify | Effect::End(_) => self.asked.push(effect),
                     Effect::Forget => {}
@@ -74,6 +94,10 @@ impl World {
 
     /// The child being ended does end, and its tree after it.
     fn end(&mut self) {
+        if self.keeps_ended {
+            return;
+        }
+        self.vitals = Vitals::default();
         self.exit("asked to");
         self.tell(Event::Gone);
     }
@@ -83,10 +107,15 @@ impl World {
         loop {
             while let Some(asked) = self.asked.pop() {
                 match asked {
+                    Effect::Probe(_) if probe == Probe::Bad && !self.probe_takes.is_zero() => {
+                        let answered = self.now + self.probe_takes;
+                        self.tick_until(answered);
+                        self.tell(Event::Probed(probe));
+                    }
                     Effect::Probe(_) => self.tell(Event::Probed(probe)),
                     Effect::Verify => self.tell(Event::Verified(Ok(()))),
                     Effect::End(_) => self.end(),
-                    Effect::Prepare | Effect::Spawn { .. } | Effect::Forget => {}
+                    Effect::Prepare | Effect::Spawn { .. } | Effect::Look | Effect::Forget => {}
                 }
             }
             let due = self.machine.wake_at(&self.policy).map(|due| due - self.begin);
@@ -99,6 +128,18 @@ impl World {
             }
         }
         self.now = until;
+    }
+
+    /// Lets the time run to `until` while an answer is awaited.
+    fn tick_until(&mut self, until: Duration) {
+        while let Some(due) = self.machine.wake_at(&self.policy).map(|due| due - self.begin)
+            && due <= until
+            && self.asked.is_empty()
+        {
+            self.now = self.now.max(due);
+            self.tell(Event::Tick);
+        }
+        self.now = self.now.max(until);
     }
 
     /// As [`World::run`], and every child ends as soon as it was started.
@@ -251,7 +292,13 @@ fn three_missed_probes_are_unresponsive_and_one_good_one_heals() {
     world.run(29 * SECOND, Probe::Bad);
     assert_eq!(world.machine.phase().name(), "healthy");
     world.run(31 * SECOND, Probe::Bad);
-    assert_eq!(*world.machine.phase(), Phase::Unresponsive { pid: 1 });
+    assert_eq!(
+        *world.machine.phase(),
+        Phase::Unresponsive {
+            pid: 1,
+            is_long: false
+        }
+    );
     world.run(41 * SECOND, Probe::Good);
     assert_eq!(*world.machine.phase(), Phase::Healthy { pid: 1 });
     assert_eq!(world.spawns.len(), 1);
@@ -366,6 +413,8 @@ mod any_order {
         Exit,
         Wait(u64),
         Answer(bool),
+        Look(Vitals),
+        Sleep(u64),
     }
 
     fn step() -> impl Strategy<Value = Step> {
@@ -377,11 +426,26 @@ mod any_order {
             Just(Step::Exit),
             (0_u64..400_000).prop_map(Step::Wait),
             any::<bool>().prop_map(Step::Answer),
+            (any::<bool>(), 0_u64..3).prop_map(|(is_stopped, progress)| Step::Look(Vitals {
+                is_stopped,
+                progress,
+                ..Vitals::default()
+            })),
+            (0_u64..100_000).prop_map(Step::Sleep),
         ]
     }
 
+    /// At least so many; more when the environment asks for them.
+    fn cases(least: u32) -> ProptestConfig {
+        let usual = ProptestConfig::default();
+        ProptestConfig {
+            cases: usual.cases.max(least),
+            ..usual
+        }
+    }
+
     proptest! {
-        #![proptest_config(ProptestConfig::with_cases(2_000))]
+        #![proptest_config(cases(2_000))]
 
         /// Whatever happens in whatever order: never two children (the world asserts it), a stop is final until
         /// somebody asks again, and nothing but waiting for a person is without an end.
@@ -402,6 +466,11 @@ mod any_order {
                         let probe = if ms % 2 == 0 { Probe::Good } else { Probe::Bad };
                         world.run(until, probe);
                     }
+                    Step::Look(vitals) => world.tell(Event::Looked(vitals)),
+                    Step::Sleep(seconds) => {
+                        world.now += Duration::from_secs(seconds);
+                        world.tell(Event::Woke);
+                    }
                     Step::Answer(is_good) => match world.asked.pop() {
                         Some(Effect::Probe(_)) => {
                             world.tell(Event::Probed(if is_good { Probe::Good } else { Probe::Bad }));
@@ -412,7 +481,7 @@ mod any_order {
                         }
                         Some(Effect::End(_)) if world.alive => world.end(),
                         Some(Effect::End(_)) => world.tell(Event::Gone),
-                        Some(Effect::Prepare | Effect::Spawn { .. } | Effect::Forget) | None => {}
+                        Some(Effect::Prepare | Effect::Spawn { .. } | Effect::Look | Effect::Forget) | None => {}
                     },
                 }
                 // A child that is not wanted is on its way out.

@@ -2,7 +2,7 @@
 
 use std::{
     io,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError, atomic::Ordering},
     time::Duration,
 };
 
@@ -100,6 +100,7 @@ impl Drain {
                     break;
                 }
             };
+            self.published.printed.fetch_add(length as u64, Ordering::Relaxed);
             self.piece(stream, &buffer[..length], &mut line, &mut dropped);
         }
         if !line.text.is_empty() {

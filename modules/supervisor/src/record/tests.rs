@@ -32,7 +32,7 @@ async fn is_ended_by(change: impl FnOnce(&mut Record)) -> bool {
         "records are gone"
     );
     let is_gone = os::identify(child.id()).is_none();
-    assert_eq!(ended, usize::from(is_gone));
+    assert_eq!(ended, Some(usize::from(is_gone)));
     // Reaped already when it was ended.
     let _ = child.kill();
     let _ = child.wait();
@@ -63,7 +63,7 @@ async fn a_leftovers_own_children_go_with_it_and_others_stay() {
 
     let ended = remove_leftovers(folder.path(), "opencode").await.unwrap();
 
-    assert_eq!(ended, 1);
+    assert_eq!(ended, Some(1));
     assert!(os::identify(tool.id()).is_none());
     assert!(os::identify(stranger.id()).is_some());
     assert!(os::identify(bystander.id()).is_some());
@@ -82,7 +82,10 @@ async fn rubbish_and_other_roles_are_no_trouble() {
     fs::write(folder.path().join("child-cloudflared-3.json"), b"{}").unwrap();
     fs::write(folder.path().join("control.sock"), b"").unwrap();
 
-    assert_eq!(remove_leftovers(folder.path(), "opencode").await.unwrap(), 0);
+    assert_eq!(
+        remove_leftovers(folder.path(), "opencode").await.unwrap(),
+        Some(0)
+    );
 
     let mut left: Vec<_> = fs::read_dir(folder.path())
         .unwrap()
@@ -94,6 +97,6 @@ async fn rubbish_and_other_roles_are_no_trouble() {
         remove_leftovers(&folder.path().join("missing"), "opencode")
             .await
             .unwrap(),
-        0
+        None
     );
 }

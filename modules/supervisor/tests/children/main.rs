@@ -6,6 +6,7 @@
 )]
 
 mod ending;
+mod history;
 mod nursery;
 mod refusal;
 mod restarting;

@@ -10,9 +10,13 @@ use std::{
 };
 
 use supervisor::{
-    Command, Gate, Grace, Handle, Phase, Policy, Probe, Program, Refusal, Setup, Sink, Stream, Supervisor,
+    Command, End, Gate, Grace, Handle, Phase, Policy, Probe, Program, Refusal, Setup, Sink, Stream,
+    Supervisor,
 };
-use tokio::{sync::watch, task::JoinHandle};
+use tokio::{
+    sync::{mpsc, watch},
+    task::JoinHandle,
+};
 use tokio_util::sync::CancellationToken;
 
 /// How long anything may take that is not itself measured.
@@ -102,6 +106,7 @@ pub struct Nursery {
     pub handle: Handle<u32>,
     pub sink: Arc<Counted>,
     pub records: Arc<tempfile::TempDir>,
+    pub ends: mpsc::Receiver<End>,
     pub stop: CancellationToken,
     pub running: JoinHandle<()>,
     /// Held so that the supervisor keeps a policy to watch.
@@ -142,10 +147,12 @@ impl Nursery {
         });
         let sink = Arc::new(Counted::default());
         let (policy, policy_seen) = watch::channel(policy);
+        let (ends_in, ends) = Setup::ends();
         let setup = Setup {
             records: records.path().to_owned(),
             policy: policy_seen,
             sink: Arc::clone(&sink) as Arc<dyn Sink>,
+            ends: ends_in,
         };
         let (mut supervisor, handle) = Supervisor::new(Arc::clone(&script), setup);
         let stop = CancellationToken::new();
@@ -158,6 +165,7 @@ impl Nursery {
             handle,
             sink,
             records,
+            ends,
             stop,
             running,
             _policy: policy,

@@ -37,6 +37,7 @@ fn drain_into(sink: &Arc<Kept>) -> Drain {
             restarts: AtomicU32::new(0),
             since: Mutex::new(SystemTime::now()),
             ring: Mutex::default(),
+            printed: AtomicU64::new(0),
         }),
         allowance: Arc::new(Mutex::new(Allowance::new(Instant::now()))),
     }

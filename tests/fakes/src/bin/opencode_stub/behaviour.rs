@@ -18,6 +18,13 @@ pub(crate) struct Behaviour {
     pub(crate) flood_bytes_per_s: Option<usize>,
     pub(crate) children: u32,
     pub(crate) exit_after: Option<Duration>,
+    /// When it stops answering because it computes, and for how long.
+    pub(crate) busy: Option<(Duration, Duration)>,
+    /// When it begins to take memory until there is none.
+    pub(crate) eat_after: Option<Duration>,
+    /// Memory it holds from the start.
+    pub(crate) hold_mib: usize,
+    busy_after: Duration,
     squat: Option<PathBuf>,
     starts: Option<PathBuf>,
 }
@@ -45,6 +52,10 @@ impl Behaviour {
             flood_bytes_per_s: None,
             children: 0,
             exit_after: None,
+            busy: None,
+            eat_after: None,
+            hold_mib: 0,
+            busy_after: Duration::ZERO,
             squat: None,
             starts: None,
         };
@@ -71,6 +82,10 @@ impl Behaviour {
             "flood" => self.flood_bytes_per_s = Some(value.parse::<usize>().ok()? * 1_000_000),
             "children" => self.children = value.parse().ok()?,
             "exit_after" => self.exit_after = Some(seconds()?),
+            "busy_after" => self.busy_after = seconds()?,
+            "busy_for" => self.busy = Some((self.busy_after, seconds()?)),
+            "eat_after" => self.eat_after = Some(seconds()?),
+            "hold_mib" => self.hold_mib = value.parse().ok()?,
             "squat" => self.squat = Some(value.into()),
             "starts" => self.starts = Some(value.into()),
             _ => return None,

@@ -17,6 +17,9 @@
 //! | `flood=N` | writes `N` MB per second to stdout |
 //! | `children=N` | starts `N` processes in sessions of their own and `N` orphans |
 //! | `exit_after=S` | ends with code 1 after `S` seconds of service |
+//! | `busy_after=S busy_for=S` | S seconds after its start it computes on every core and answers nothing for as long |
+//! | `eat_after=S` | takes memory from then on until there is none |
+//! | `hold_mib=N` | holds so much memory from the start |
 //! | `squat=PATH` | while the file `PATH` exists: removes it, lets a stranger take the port, and fails as opencode does |
 //! | `starts=PATH` | appends a line with its process number and the port to the file `PATH` |
 
@@ -96,9 +99,13 @@ async fn play() -> io::Result<u8> {
     if let Some(rate) = behaviour.flood_bytes_per_s {
         trouble::flood(rate);
     }
+    if let Some(after) = behaviour.eat_after {
+        trouble::eat(after);
+    }
+    let held = trouble::hold(behaviour.hold_mib);
     let life = behaviour.exit_after.unwrap_or(Duration::MAX);
     let served = tokio::time::timeout(life, server::serve(listener, behaviour)).await;
-    drop(wide);
+    drop((wide, held));
     match served {
         Ok(ended) => ended.map(|()| 0),
         Err(_time_is_over) => {

@@ -14,13 +14,15 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use futures_util::stream;
 use serde_json::{Value, json};
 
-use crate::behaviour::Behaviour;
+use crate::{behaviour::Behaviour, trouble};
 
 /// As often as the real one (1.18.33).
 const HEARTBEAT: Duration = Duration::from_secs(10);
 
 struct Door {
     behaviour: Behaviour,
+    began: std::time::Instant,
+    burning: std::sync::Once,
     /// The only `Authorization` that opens; `None` without a password.
     key: Option<String>,
 }
@@ -32,7 +34,12 @@ pub(crate) async fn serve(listener: tokio::net::TcpListener, behaviour: Behaviou
     let key = needs_key.then(|| format!("Basic {}", STANDARD.encode(format!("{user}:{password}"))));
     let empty_list = || get(|| async { Json(json!([])) });
     let empty_object = || get(|| async { Json(json!({})) });
-    let door = Arc::new(Door { behaviour, key });
+    let door = Arc::new(Door {
+        behaviour,
+        began: std::time::Instant::now(),
+        burning: std::sync::Once::new(),
+        key,
+    });
     let router = Router::new()
         .route("/global/health", get(health))
         .route("/global/dispose", post(|| async { Json(json!(true)) }))
@@ -62,6 +69,13 @@ async fn check(State(door): State<Arc<Door>>, request: Request, next: Next) -> R
         .headers()
         .get(header::AUTHORIZATION)
         .and_then(|value| value.to_str().ok());
+    if let Some((after, length)) = door.behaviour.busy {
+        let age = door.began.elapsed();
+        if age >= after && age < after + length {
+            door.burning.call_once(|| trouble::burn(after + length - age));
+            tokio::time::sleep(after + length - age).await;
+        }
+    }
     if door.behaviour.is_unready {
         return StatusCode::SERVICE_UNAVAILABLE.into_response();
     }

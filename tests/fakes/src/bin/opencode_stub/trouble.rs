@@ -86,6 +86,32 @@ pub(crate) fn flood(bytes_per_s: usize) {
     });
 }
 
+/// Computes on every core for `length`, from threads of its own.
+pub(crate) fn burn(length: Duration) {
+    let until = std::time::Instant::now() + length;
+    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    for _ in 0..cores {
+        std::thread::spawn(move || while std::time::Instant::now() < until {});
+    }
+}
+
+/// Takes memory without end, a little at a time.
+pub(crate) fn eat(after: Duration) {
+    tokio::spawn(async move {
+        tokio::time::sleep(after).await;
+        let mut all = Vec::new();
+        loop {
+            all.push(vec![1_u8; 8 * 1024 * 1024]);
+            tokio::task::yield_now().await;
+        }
+    });
+}
+
+/// So much memory, touched.
+pub(crate) fn hold(mib: usize) -> Vec<u8> {
+    vec![1_u8; mib * 1024 * 1024]
+}
+
 fn quiet(program: &str, arguments: &[&str]) -> Command {
     let mut command = Command::new(program);
     command

@@ -1,0 +1,98 @@
+//! What the owner should hear of when nobody looks at the session. Pure.
+
+use kit::{Action, Answer, ModuleId, Notice, NoticeKind, Told, Verb};
+use opencode::wire::Event;
+
+use super::Live;
+use crate::shelf::{self, Turn};
+
+/// Under what a request is told.
+pub(super) fn ask_key(request: &str) -> String {
+    format!("ask-{request}")
+}
+
+/// Under what the end of a turn is told.
+pub(super) fn turn_key(session: &str) -> String {
+    format!("turn-{session}")
+}
+
+/// What follows from `event`, which has been applied; `turn` is how it ended the turn of its session, if it did.
+pub(super) fn told(live: &Live, event: &Event, turn: Option<Turn>) -> Option<Told> {
+    if let Some((asker, request, wants)) = shelf::asked(event) {
+        return waiting(live, asker, request, &wants).map(Told::Notice);
+    }
+    if let Event::PermissionReplied { request_id, .. } | Event::QuestionClosed { request_id, .. } = event {
+        return Some(Told::Settled(ask_key(request_id)));
+    }
+    ended(live, event.session_id()?, turn?).map(Told::Notice)
+}
+
+/// Somebody has to answer.
+pub(super) fn waiting(live: &Live, asker: &str, request: &str, wants: &str) -> Option<Notice> {
+    let root = live.shelf.root_of(asker);
+    if is_looked_at(live, root) {
+        return None;
+    }
+    // A question is answered in words, on its page.
+    let answers = if request.starts_with("per_") {
+        vec![
+            answer("Allow once", "allow", request),
+            answer("Reject", "reject", request),
+        ]
+    } else {
+        Vec::new()
+    };
+    Some(Notice {
+        kind: NoticeKind::Waiting,
+        key: ask_key(request),
+        title: format!("{} waits for you", title(live, root)),
+        body: format!("It asks: {wants}"),
+        page: format!("/chat/{root}"),
+        answers,
+    })
+}
+
+fn ended(live: &Live, session: &str, turn: Turn) -> Option<Notice> {
+    if is_looked_at(live, session) {
+        return None;
+    }
+    let title = title(live, session);
+    let (title, body) = match turn {
+        Turn::Done => (format!("{title} is done"), live.shelf.last_words(session)),
+        Turn::Failed => (
+            format!("{title} has failed"),
+            "Open the session to see why, and to go on.".to_owned(),
+        ),
+        // Whoever stopped it knows.
+        Turn::Stopped => return None,
+    };
+    Some(Notice {
+        kind: NoticeKind::Session,
+        key: turn_key(session),
+        title,
+        body,
+        page: format!("/chat/{session}"),
+        answers: Vec::new(),
+    })
+}
+
+fn answer(label: &'static str, verb: &str, request: &str) -> Answer {
+    let verb = Verb::with(verb, vec![request.to_owned()]);
+    Answer {
+        label,
+        action: Action::Call(ModuleId("chat"), verb),
+    }
+}
+
+fn is_looked_at(live: &Live, session: &str) -> bool {
+    let slot = live.slots.get(session);
+    slot.and_then(|slot| slot.transcript.as_ref())
+        .is_some_and(|transcript| transcript.viewers() > 0)
+}
+
+fn title(live: &Live, session: &str) -> String {
+    live.shelf
+        .session(session)
+        .filter(|session| !session.is_unnamed())
+        .map_or_else(|| "A session".to_owned(), |session| session.title.clone())
+}
