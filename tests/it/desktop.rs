@@ -1,6 +1,7 @@
 //! The program on a desktop: a real panel, a real bus, real windows.
 
 mod resident;
+mod told;
 
 use std::{
     fs,
@@ -34,6 +35,7 @@ fn every_line_of_the_menu_does_what_it_says() {
         "Recent sessions",
         "",
         "Server",
+        "Pause notifications",
         "Launch at login",
         "More",
         "Quit",
@@ -52,6 +54,8 @@ fn every_line_of_the_menu_does_what_it_says() {
     agent.wait_for_window("Dashboard");
     agent.choose("Logs");
     agent.wait_for_window("Logs");
+    agent.choose("Notices");
+    agent.wait_for_window("Notices");
     agent.choose("Set up");
     agent.wait_for_window("Set up");
     agent.choose("Open chat");

@@ -122,11 +122,6 @@ impl Section for NoticesSettings {
                 ));
             }
         }
-        if self.quiet_from.is_empty() != self.quiet_to.is_empty() {
-            return Err(
-                "`notices.quiet_from` and `notices.quiet_to` belong together: set both or neither".to_owned(),
-            );
-        }
         Ok(())
     }
 }
@@ -198,6 +193,8 @@ mod tests {
         assert!(quiet("09:00", "17:30", "17:29"));
         assert!(!quiet("09:00", "17:30", "17:30"));
         assert!(!quiet("", "", "03:00"));
+        // One without the other is half a change.
+        assert!(!quiet("22:00", "", "23:00"));
     }
 
     #[test]
@@ -206,7 +203,6 @@ mod tests {
             ("22", "07:00"),
             ("24:00", "07:00"),
             ("22:60", "07:00"),
-            ("22:00", ""),
             ("+1:00", "07:00"),
         ] {
             let settings = NoticesSettings {

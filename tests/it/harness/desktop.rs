@@ -6,6 +6,7 @@
 use std::{
     fs,
     io::{BufRead, BufReader, Write},
+    os::unix::fs::PermissionsExt,
     process::{Child, Command, Output, Stdio},
     time::Duration,
 };
@@ -29,7 +30,12 @@ const PANEL: &str = r#"<?xml version="1.0" encoding="UTF-8"?>
 </channel>
 "#;
 
-const NOTIFICATIONS: &str = "[global]\nmouse_left_click = do_action, close_current\nidle_threshold = 0\n";
+/// Its menu of actions is a program that chooses the line a story wants.
+const NOTIFICATIONS: &str =
+    "[global]\nmouse_left_click = do_action, close_current\nidle_threshold = 0\ndmenu = @PRESS@\n";
+
+/// Chooses the first line that holds what the file `wanted` does.
+const PRESS: &str = "#!/bin/sh\nexec grep -m1 -F -f @WANTED@\n";
 
 /// What a session has. Begin with [`Desktop::bare`] or [`Desktop::complete`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,6 +46,8 @@ pub enum Part {
     Panel,
     /// A notification service.
     Notifications,
+    /// A notification service without buttons, which only writes down what it is asked.
+    Notes,
     /// A keyring, unlocked.
     Keyring,
 }
@@ -91,8 +99,25 @@ impl Desktop {
             Part::Windows => self.spawn("openbox", &["--sm-disable"]),
             Part::Notifications => {
                 let path = self.home().path().join("dunstrc");
-                fs::write(&path, NOTIFICATIONS).unwrap();
+                let press = self.home().path().join("press");
+                let wanted = self.home().path().join("wanted");
+                fs::write(&press, PRESS.replace("@WANTED@", &wanted.to_string_lossy())).unwrap();
+                fs::set_permissions(&press, fs::Permissions::from_mode(0o755)).unwrap();
+                fs::write(&path, NOTIFICATIONS.replace("@PRESS@", &press.to_string_lossy())).unwrap();
                 self.spawn("dunst", &["-conf", &path.to_string_lossy()])
+            }
+            Part::Notes => {
+                let path = self.home().path().join("notes");
+                let arguments = [
+                    "-m",
+                    "dbusmock",
+                    "--session",
+                    "--template",
+                    "notification_daemon",
+                    "-l",
+                ];
+                let arguments: Vec<&str> = arguments.into_iter().chain([path.to_str().unwrap()]).collect();
+                self.spawn("/usr/bin/python3", &arguments)
             }
             Part::Panel => {
                 let folder = self
@@ -125,7 +150,7 @@ impl Desktop {
         self.parts.push((Some(part), child));
         match part {
             Part::Windows => self.wait_for_window_manager(),
-            Part::Notifications => self.wait_for_name("org.freedesktop.Notifications"),
+            Part::Notifications | Part::Notes => self.wait_for_name("org.freedesktop.Notifications"),
             Part::Panel => self.wait_for_name("org.kde.StatusNotifierWatcher"),
             Part::Keyring => self.wait_for_name("org.freedesktop.secrets"),
         }
@@ -168,6 +193,21 @@ impl Desktop {
     pub fn bus(&self, arguments: &[&str]) -> String {
         let all: Vec<&str> = ["--user"].iter().chain(arguments).copied().collect();
         self.ask("busctl", &all)
+    }
+
+    /// Presses the button of the newest bubble that is called `label`.
+    pub fn press(&self, label: &str) {
+        fs::write(self.home().path().join("wanted"), label).unwrap();
+        self.ask("dunstctl", &["context"]);
+    }
+
+    /// What the service without buttons was asked to show, a line each.
+    pub fn notes(&self) -> Vec<String> {
+        let text = fs::read_to_string(self.home().path().join("notes")).unwrap_or_default();
+        text.lines()
+            .filter(|line| line.contains(" Notify "))
+            .map(str::to_owned)
+            .collect()
     }
 
     /// Whether somebody owns this name on the bus.
