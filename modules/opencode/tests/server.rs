@@ -9,5 +9,7 @@
 mod chat;
 #[path = "server/keeping.rs"]
 mod keeping;
+#[path = "server/planned.rs"]
+mod planned;
 #[path = "server/rig.rs"]
 mod rig;

@@ -7,5 +7,6 @@
 pub mod bytes;
 pub mod cookie;
 pub mod headers;
+pub mod log_line;
 pub mod path;
 mod strict;

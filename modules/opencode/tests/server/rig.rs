@@ -45,6 +45,7 @@ pub struct Rig {
     pub home: tempfile::TempDir,
     pub module: Arc<Opencode>,
     pub context: Context,
+    secrets: Arc<Kept>,
     pub notices: tokio::sync::mpsc::Receiver<kit::Told>,
     stop: CancellationToken,
     running: Option<JoinHandle<anyhow::Result<()>>>,
@@ -52,27 +53,35 @@ pub struct Rig {
     _overview: watch::Sender<Arc<Overview>>,
 }
 
-struct NoSecrets;
+/// Secrets in memory.
+#[derive(Default)]
+struct Kept(std::sync::Mutex<std::collections::BTreeMap<String, kit::Secret>>);
 
-impl kit::Secrets for NoSecrets {
+impl kit::Secrets for Kept {
     fn get<'a>(
         &'a self,
-        _name: &'a str,
+        name: &'a str,
     ) -> kit::BoxFuture<'a, Result<Option<kit::Secret>, kit::SecretsError>> {
-        Box::pin(async { Err(kit::SecretsError::Missing) })
+        Box::pin(async move { Ok(self.0.lock().unwrap().get(name).cloned()) })
     }
     fn set<'a>(
         &'a self,
-        _name: &'a str,
-        _secret: kit::Secret,
+        name: &'a str,
+        secret: kit::Secret,
     ) -> kit::BoxFuture<'a, Result<(), kit::SecretsError>> {
-        Box::pin(async { Err(kit::SecretsError::Missing) })
+        Box::pin(async move {
+            self.0.lock().unwrap().insert(name.to_owned(), secret);
+            Ok(())
+        })
     }
-    fn delete<'a>(&'a self, _name: &'a str) -> kit::BoxFuture<'a, Result<(), kit::SecretsError>> {
-        Box::pin(async { Err(kit::SecretsError::Missing) })
+    fn delete<'a>(&'a self, name: &'a str) -> kit::BoxFuture<'a, Result<(), kit::SecretsError>> {
+        Box::pin(async move {
+            self.0.lock().unwrap().remove(name);
+            Ok(())
+        })
     }
     fn names(&self) -> kit::BoxFuture<'_, Result<Vec<String>, kit::SecretsError>> {
-        Box::pin(async { Ok(Vec::new()) })
+        Box::pin(async { Ok(self.0.lock().unwrap().keys().cloned().collect()) })
     }
 }
 
@@ -113,10 +122,11 @@ impl Rig {
             modules: Vec::new(),
         }));
         let file = kit::SettingsFile::open(&dirs.config.join("settings.toml"), SystemTime::now());
+        let secrets = Arc::new(Kept::default());
         let context = Context {
             settings: Arc::new(file),
             dirs: Arc::new(dirs),
-            secrets: Arc::new(NoSecrets),
+            secrets: Arc::clone(&secrets) as Arc<dyn kit::Secrets>,
             notices: sender,
             overview: overview.subscribe(),
         };
@@ -133,6 +143,7 @@ impl Rig {
             home,
             module,
             context,
+            secrets,
             notices,
             stop,
             running: Some(running),
@@ -146,6 +157,10 @@ impl Rig {
         let rig = Self::new(&binary(), "").await;
         rig.call("start").await.unwrap();
         rig
+    }
+
+    pub fn keep_secret(&self, name: &str, secret: kit::Secret) {
+        self.secrets.0.lock().unwrap().insert(name.to_owned(), secret);
     }
 
     pub fn project(&self) -> String {
