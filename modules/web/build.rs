@@ -23,6 +23,7 @@ const STYLE: &[&str] = &[
     "dashboard",
     "devices",
     "logs",
+    "notices",
     "login",
     "setup",
 ];

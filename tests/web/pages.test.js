@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { Agent, Model } from "./lib/agent.js";
-import { assertFits, assertUsable, assertUsableEverywhere, enter, launch, open } from "./lib/browser.js";
+import { assertFits, assertUsable, assertUsableEverywhere, enter, launch, open, picture } from "./lib/browser.js";
 
 /** @type {Model} */
 let model;
@@ -72,6 +72,32 @@ test("the dashboard, the logs and the first page fit every screen", async () => 
     await assertUsableEverywhere(page, path);
   }
 
+  assert.deepEqual(errors, []);
+  await context.close();
+});
+
+test("what was told and when the server ended is on pages that stay true", async () => {
+  await agent.healthy();
+  const { page, context, errors } = await owner("/notices");
+  await page.getByRole("heading", { name: "Notices" }).waitFor();
+  await page.waitForFunction(() => document.body.dataset["link"] === "up");
+
+  process.kill(await agent.healthy(), "SIGKILL");
+
+  // Nobody reloads it.
+  await page.getByRole("heading", { name: /opencode (is restarting|was restarted|is back)/ }).waitFor();
+  await page.getByText("New", { exact: true }).waitFor();
+  await assertUsableEverywhere(page, "/notices");
+  await picture(page, "notices");
+  await page.getByRole("button", { name: "Mark all as read" }).click();
+  await page.getByText("New", { exact: true }).waitFor({ state: "detached" });
+
+  await agent.healthy();
+  await page.goto("/dashboard");
+  await page.getByRole("link", { name: /ended or was restarted/ }).click();
+  await page.getByRole("heading", { name: /signal 9/ }).first().waitFor();
+  await assertUsableEverywhere(page, "/dashboard/history");
+  await picture(page, "history");
   assert.deepEqual(errors, []);
   await context.close();
 });

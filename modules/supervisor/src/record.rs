@@ -75,7 +75,7 @@ impl Record {
 ///
 /// Returns how many processes were ended; `None` when the earlier agent had ended everything itself.
 pub(crate) async fn remove_leftovers(folder: &Path, role: &str) -> io::Result<Option<usize>> {
-    let records = read_all_blocking(folder, role)?;
+    let records = read_all_blocking(folder, Some(role))?;
     if records.is_empty() {
         return Ok(None);
     }
@@ -88,6 +88,22 @@ pub(crate) async fn remove_leftovers(folder: &Path, role: &str) -> io::Result<Op
         fs::remove_file(path)?;
     }
     Ok(Some(ended))
+}
+
+/// Processes that an agent which was killed has left running, by the records in `folder`. Only looks; the next agent ends
+/// them. Beside a running agent these are its own children.
+///
+/// # Errors
+/// The system's.
+pub fn leftovers(folder: &Path) -> io::Result<Vec<Identity>> {
+    let boot = os::boot_id()?;
+    let mut found = vec![];
+    for (_, record) in read_all_blocking(folder, None)? {
+        if let Some(record) = record.filter(|record| record.boot == boot) {
+            found.extend(leftovers_blocking(&record)?);
+        }
+    }
+    Ok(found)
 }
 
 async fn end_leftovers(record: &Record) -> io::Result<usize> {
@@ -129,13 +145,13 @@ fn leftovers_blocking(record: &Record) -> io::Result<Vec<Identity>> {
         .collect())
 }
 
-/// The records of `role`; `None` beside a path that holds nothing readable.
-fn read_all_blocking(folder: &Path, role: &str) -> io::Result<Vec<(PathBuf, Option<Record>)>> {
+/// The records of `role`, or of all; `None` beside a path that holds nothing readable.
+fn read_all_blocking(folder: &Path, role: Option<&str>) -> io::Result<Vec<(PathBuf, Option<Record>)>> {
     let entries = match fs::read_dir(folder) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(vec![]),
         entries => entries?,
     };
-    let own = format!("{PREFIX}{role}-");
+    let own = role.map_or_else(|| PREFIX.to_owned(), |role| format!("{PREFIX}{role}-"));
     let mut found = vec![];
     for entry in entries {
         let path = entry?.path();
@@ -144,7 +160,7 @@ fn read_all_blocking(folder: &Path, role: &str) -> io::Result<Vec<(PathBuf, Opti
             .and_then(|name| name.to_str())
             .is_some_and(|name| name.starts_with(&own));
         if is_ours {
-            let record = read(&path).filter(|record| record.role == role);
+            let record = read(&path).filter(|record| role.is_none_or(|role| record.role == role));
             found.push((path, record));
         }
     }

@@ -46,6 +46,9 @@ pub(super) fn at_everything(cx: &Cx) -> Result<Vec<Finding>, Failure> {
         agent(status.as_ref()),
         gateway(&context, status.as_ref()),
     ];
+    if status.is_none() {
+        findings.push(leftovers(cx));
+    }
     findings.extend(wait_for(async {
         let keyring = keyring(&*context.secrets, &context).await;
         let mut found = crate::modules::doctor(&context, status.is_some()).await;
@@ -54,6 +57,28 @@ pub(super) fn at_everything(cx: &Cx) -> Result<Vec<Finding>, Failure> {
         found
     })?);
     Ok(findings)
+}
+
+/// What an agent that was killed, monitor and all, has left running.
+fn leftovers(cx: &Cx) -> Finding {
+    let about = "leftovers";
+    match supervisor::leftovers(&cx.dirs.run) {
+        Ok(left) if left.is_empty() => Finding::new(about, Verdict::Well, "Nothing of an earlier agent runs."),
+        Ok(left) => {
+            let pids: Vec<String> = left.iter().map(|process| process.pid.to_string()).collect();
+            Finding::new(
+                about,
+                Verdict::Lacking,
+                format!(
+                    "An earlier agent was killed and left {} running (process {}). The next start ends that; nothing else \
+                     is touched.",
+                    if left.len() == 1 { "a process" } else { "processes" },
+                    pids.join(", ")
+                ),
+            )
+        }
+        Err(error) => Finding::new(about, Verdict::Lacking, sentence(&error.to_string())),
+    }
 }
 
 fn settings_file(context: &kit::Context) -> Finding {

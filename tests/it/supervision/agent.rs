@@ -72,6 +72,10 @@ fn when_both_are_killed_the_next_start_removes_what_is_ours_and_nothing_else() {
     let home = agent.killed_with(|agent| vec![agent.monitor(), agent.pid()]);
     let left: Vec<_> = home.survivors();
     assert!(left.contains(&server), "the leftovers are there to be removed");
+    let doctor = home.nexus_command().arg("doctor").output().unwrap();
+    let said = String::from_utf8_lossy(&doctor.stdout).into_owned();
+    assert!(said.contains("An earlier agent was killed"), "{said}");
+    assert!(said.contains(&server.to_string()), "{said}");
     let agent = crate::harness::Agent::options().home(home).start();
     agent.healthy();
 

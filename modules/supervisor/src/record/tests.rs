@@ -57,6 +57,7 @@ async fn a_leftovers_own_children_go_with_it_and_others_stay() {
     let stranger = sleeper(Some("ours.2"));
     let bystander = sleeper(None);
     record_of(&child, "ours.1").write_blocking(folder.path()).unwrap();
+    assert_eq!(leftovers(folder.path()).unwrap().len(), 2);
     // The child itself may be gone already.
     child.kill().unwrap();
     child.wait().unwrap();
