@@ -73,8 +73,64 @@ pub(super) fn show(answer: &Value, format: Format) {
             print::line(text);
         }
         (Value::Null, Format::Text) => {}
+        (Value::Array(rows), Format::Text) if rows.iter().all(Value::is_object) => {
+            print::line(&listed(rows));
+        }
         (value, _) => {
             print::json(value);
         }
+    }
+}
+
+/// Objects as paragraphs of `name: value`, without what is empty or not known.
+fn listed(rows: &[Value]) -> String {
+    let paragraphs: Vec<String> = rows
+        .iter()
+        .filter_map(Value::as_object)
+        .map(|row| {
+            let lines: Vec<String> = row
+                .iter()
+                .filter_map(|(name, value)| Some(format!("{name}: {}", said(value)?)))
+                .collect();
+            lines.join("\n")
+        })
+        .collect();
+    if paragraphs.is_empty() {
+        return "Nothing so far.".to_owned();
+    }
+    paragraphs.join("\n\n")
+}
+
+fn said(value: &Value) -> Option<String> {
+    match value {
+        Value::Null => None,
+        Value::String(text) => (!text.is_empty()).then(|| text.clone()),
+        Value::Array(parts) => {
+            let parts: Vec<String> = parts.iter().filter_map(said).collect();
+            (!parts.is_empty()).then(|| format!("\n  {}", parts.join("\n  ")))
+        }
+        Value::Bool(_) | Value::Number(_) | Value::Object(_) => Some(value.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::listed;
+
+    #[test]
+    fn a_list_is_read_by_people_without_what_is_not_known() {
+        let rows = [
+            json!({"at": "2026-01-01T10:00:00Z", "cause": "it ended", "away_s": null, "last_output": ["one", "two"]}),
+            json!({"at": "2026-01-01T09:00:00Z", "cause": "it was stopped", "away_s": 1.5, "last_output": []}),
+        ];
+
+        assert_eq!(
+            listed(&rows),
+            "at: 2026-01-01T10:00:00Z\ncause: it ended\nlast_output: \n  one\n  two\n\nat: 2026-01-01T09:00:00Z\n\
+             away_s: 1.5\ncause: it was stopped"
+        );
+        assert_eq!(listed(&[]), "Nothing so far.");
     }
 }

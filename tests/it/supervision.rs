@@ -3,6 +3,7 @@
 //! Long loops run with `NEXUS_TEST_LONG=1`; without it each shows the same with fewer rounds.
 
 mod agent;
+mod damage;
 mod enduring;
 mod loops;
 mod misbehaving;

@@ -451,6 +451,7 @@ test("a long conversation opens with its newest part, and shows earlier ones whe
   await page.goto("/dashboard");
   await agent.nexus("server", "restart");
   await agent.healthy();
+  await until("the chat to hear of it", async () => (await agent.status()).modules.chat.reason === null);
   await page.goto(path);
   await page.getByText("note number 89", { exact: true }).waitFor();
   await until("a page of messages", async () => (await page.locator(".prompt").count()) <= 60);

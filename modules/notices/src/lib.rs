@@ -27,7 +27,7 @@ use axum::{
 };
 use kit::{
     ActError, Action, BoxFuture, CancellationToken, Chrome, Context, Entry, Fact, Feed, LiveRequest, Module,
-    ModuleId, Notice, Page, Reply, Setting, SettingsFile, State, Status, Told, Verb, VerbSpec,
+    ModuleId, Notice, Offer, Page, Reply, Setting, SettingsFile, State, Status, Told, Verb, VerbSpec,
 };
 use store::Store;
 use tokio::{
@@ -64,15 +64,24 @@ pub const VERBS: &[VerbSpec] = &[
         name: "pause",
         help: "Shows no bubbles until resumed; the list goes on.",
         args: &[],
-        button: Some("Pause"),
+        button: None,
     },
     VerbSpec {
         name: "resume",
         help: "Shows bubbles again.",
         args: &[],
-        button: Some("Resume"),
+        button: None,
     },
 ];
+
+const PAUSE: Offer = Offer {
+    verb: "pause",
+    label: "Pause bubbles",
+};
+const RESUME: Offer = Offer {
+    verb: "resume",
+    label: "Show bubbles again",
+};
 
 /// What the desktop is to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -180,6 +189,7 @@ impl Notices {
             ];
             let is_new = status.facts != facts;
             status.facts = facts;
+            status.offers = vec![if is_paused { RESUME } else { PAUSE }];
             status.details = [
                 ("unread".to_owned(), unread.into()),
                 ("paused".to_owned(), is_paused.into()),

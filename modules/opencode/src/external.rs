@@ -3,7 +3,7 @@
 use std::{
     net::{IpAddr, Ipv4Addr, SocketAddr},
     path::PathBuf,
-    time::Duration,
+    time::{Duration, SystemTime},
 };
 
 use kit::{CancellationToken, Secret, SecretsError, Upstream};
@@ -30,6 +30,18 @@ const MISSES_MAX: u32 = 3;
 pub(crate) struct Outside {
     pub(crate) phase: Phase,
     pub(crate) run: Option<Run>,
+    /// Since when the phase is of its present kind.
+    pub(crate) since: SystemTime,
+}
+
+impl Outside {
+    /// The next standing, which lasts since now unless it is of the same kind.
+    fn next(before: Option<&Self>, phase: Phase, run: Option<Run>) -> Self {
+        let since = before
+            .filter(|before| before.phase.name() == phase.name())
+            .map_or_else(SystemTime::now, |before| before.since);
+        Self { phase, run, since }
+    }
 }
 
 /// The address in the setting `external_url`; `None` for an empty one.
@@ -99,10 +111,7 @@ async fn follow(
     standing.send_if_modified(|held| {
         let is_new = held.is_none();
         if is_new {
-            *held = Some(Outside {
-                phase: Phase::Starting { is_slow: false },
-                run: None,
-            });
+            *held = Some(Outside::next(None, Phase::Starting { is_slow: false }, None));
         }
         is_new
     });
@@ -134,45 +143,32 @@ enum Found {
 
 /// What follows from it. A server that merely does not answer for a moment is kept as it was.
 fn judge(found: Found, misses: u32, before: Option<&Outside>, address: SocketAddr) -> Option<Outside> {
-    match found {
-        Found::Usable(run) => Some(Outside {
-            phase: Phase::Healthy { pid: 0 },
-            run: Some(*run),
-        }),
-        Found::Refused(cause) => Some(Outside {
-            phase: Phase::NeedsAction {
-                cause,
-                recheck: Some(ASK_EVERY),
+    let refused = |cause| Phase::NeedsAction {
+        cause,
+        recheck: Some(ASK_EVERY),
+    };
+    let (phase, run) = match (found, before) {
+        (Found::Usable(run), _) => (Phase::Healthy { pid: 0 }, Some(*run)),
+        (Found::Refused(cause), _) => (refused(cause), None),
+        (Found::Silent, Some(before)) if before.phase.pid().is_some() && misses < MISSES_MAX => {
+            return Some(before.clone());
+        }
+        (Found::Silent, Some(before)) if before.phase.pid().is_some() => (
+            Phase::Unresponsive {
+                pid: 0,
+                is_long: true,
             },
-            run: None,
-        }),
-        Found::Silent => match before {
-            Some(Outside {
-                phase: Phase::Healthy { .. } | Phase::Unresponsive { .. },
-                run,
-            }) => Some(Outside {
-                phase: if misses < MISSES_MAX {
-                    before?.phase.clone()
-                } else {
-                    Phase::Unresponsive {
-                        pid: 0,
-                        is_long: true,
-                    }
-                },
-                run: run.clone(),
-            }),
-            _ => Some(Outside {
-                phase: Phase::NeedsAction {
-                    cause: format!(
-                        "nothing answers at http://{address}, the server you named in `opencode.external_url`: start it \
-                         there, or empty the setting to have one run here"
-                    ),
-                    recheck: Some(ASK_EVERY),
-                },
-                run: None,
-            }),
-        },
-    }
+            before.run.clone(),
+        ),
+        (Found::Silent, _) => (
+            refused(format!(
+                "nothing answers at http://{address}, the server you named in `opencode.external_url`: start it there, or \
+                 empty the setting to have one run here"
+            )),
+            None,
+        ),
+    };
+    Some(Outside::next(before, phase, run))
 }
 
 async fn look(module: &Opencode, address: SocketAddr, settings: &OpencodeSettings) -> Found {
@@ -272,10 +268,7 @@ mod tests {
     #[test]
     fn a_moment_of_silence_is_not_held_against_it() {
         let address = "127.0.0.1:4096".parse().unwrap();
-        let healthy = Outside {
-            phase: Phase::Healthy { pid: 0 },
-            run: None,
-        };
+        let healthy = Outside::next(None, Phase::Healthy { pid: 0 }, None);
 
         let once = judge(Found::Silent, 1, Some(&healthy), address);
         let long = judge(Found::Silent, 3, Some(&healthy), address).unwrap();

@@ -342,7 +342,7 @@ impl<'m> Life<'m> {
             .collect();
         let view = View {
             phase: self.phase(),
-            since: self.module.handle.since(),
+            since: self.since(),
             restarts: self.module.handle.restarts(),
             port: self.last_run.as_ref().map(|run| run.upstream.address.port()),
             version: self.last_run.as_ref().map(|run| run.version.to_string()),

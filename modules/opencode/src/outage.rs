@@ -1,6 +1,6 @@
 //! What the user hears of the server's troubles: one notice per outage, replaced when it is over. Pure.
 
-use kit::{Notice, NoticeKind};
+use kit::{Action, Answer, ModuleId, Notice, NoticeKind, Verb};
 use supervisor::Phase;
 
 use crate::shown::sentence;
@@ -67,7 +67,29 @@ impl Told {
             return None;
         }
         *self = now;
-        Some(notice(title, body))
+        Some(Notice {
+            answers: now.answers(),
+            ..notice(title, body)
+        })
+    }
+
+    /// What can be done about it on the spot.
+    fn answers(self) -> Vec<Answer> {
+        let call = |label, verb| Answer {
+            label,
+            action: Action::Call(ModuleId(crate::ID), Verb::bare(verb)),
+        };
+        match self {
+            Self::Well | Self::Restarting => Vec::new(),
+            Self::Silent => vec![call("Restart now", crate::RESTART_NOW)],
+            Self::Stuck => vec![
+                call("Try again", "start"),
+                Answer {
+                    label: "Show the log",
+                    action: Action::Open("/logs?source=opencode".to_owned()),
+                },
+            ],
+        }
     }
 }
 

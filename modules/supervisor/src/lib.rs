@@ -36,6 +36,6 @@ pub use handle::{Ended, Handle, Request, StopKind};
 pub use output::{NoSink, Sink, Stream};
 pub use phase::Phase;
 pub use policy::{Grace, Policy};
-pub use record::leftovers;
 pub use program::{Command, Gate, Probe, Program, Refusal};
+pub use record::leftovers;
 pub use vitals::Vitals;

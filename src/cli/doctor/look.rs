@@ -63,7 +63,9 @@ pub(super) fn at_everything(cx: &Cx) -> Result<Vec<Finding>, Failure> {
 fn leftovers(cx: &Cx) -> Finding {
     let about = "leftovers";
     match supervisor::leftovers(&cx.dirs.run) {
-        Ok(left) if left.is_empty() => Finding::new(about, Verdict::Well, "Nothing of an earlier agent runs."),
+        Ok(left) if left.is_empty() => {
+            Finding::new(about, Verdict::Well, "Nothing of an earlier agent runs.")
+        }
         Ok(left) => {
             let pids: Vec<String> = left.iter().map(|process| process.pid.to_string()).collect();
             Finding::new(

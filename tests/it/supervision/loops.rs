@@ -2,10 +2,11 @@
 
 use std::{
     fs,
+    process::{Child, Stdio},
     time::{Duration, Instant},
 };
 
-use super::{is_long, own_start, report, state};
+use super::{gone, is_long, odd_sleep, own_start, report, served::shell_of, state, stub};
 use crate::harness::{Agent, PATIENCE, Pid, Processes, until};
 
 /// What an automatic restart may add to opencode's own start.
@@ -20,7 +21,7 @@ const EAGER: &str = "restart.max_failures = 1000\nrestart.initial_delay_s = 0\nr
 
 #[test]
 fn opencode_killed_again_and_again_is_back_every_time() {
-    let rounds = if is_long() { 50 } else { 5 };
+    let rounds = if is_long() { 100 } else { 5 };
     let agent = Agent::options().opencode(EAGER).start();
 
     let figures = kill_again_and_again(&agent, rounds, |_agent, server| server);
@@ -32,7 +33,7 @@ fn opencode_killed_again_and_again_is_back_every_time() {
 
 #[test]
 fn the_agent_killed_again_and_again_is_back_every_time() {
-    let rounds = if is_long() { 20 } else { 5 };
+    let rounds = if is_long() { 100 } else { 5 };
     let mut options = Agent::options().opencode(EAGER);
     options.env("NEXUS_AGENT_RESTARTS", "1000");
     let agent = options.start();
@@ -59,19 +60,49 @@ fn kill_again_and_again(agent: &Agent, rounds: usize, victim: impl Fn(&Agent, Pi
         clean: Vec::new(),
     };
     agent.healthy();
+    let seconds = odd_sleep();
+    let mut strangers = strangers(agent, &seconds);
     for round in 0..rounds {
         if round % (rounds / CLEAN_STARTS) == 0 {
             figures.clean.push(own_start(agent, 1));
         }
         let old = agent.healthy();
+        let tools = shell_of(agent, &odd_sleep());
         let victim = victim(agent, old);
         let killed = Instant::now();
         Processes::signal(victim, "KILL");
         let new = back(agent, old);
         figures.back.push(killed.elapsed());
         figures.spawned.push(killed.elapsed().saturating_sub(age(new)));
+        gone("the tool commands of the killed one", &tools);
+    }
+    for stranger in &mut strangers {
+        assert!(
+            stranger.try_wait().unwrap().is_none(),
+            "a foreign process was touched"
+        );
+        stranger.kill().unwrap();
+        stranger.wait().unwrap();
     }
     figures
+}
+
+/// Processes of the same user that look like ours: a server, and a command with the arguments of a tool.
+fn strangers(agent: &Agent, seconds: &str) -> Vec<Child> {
+    let mut server = agent.home().command(stub());
+    server.args(["serve", "--port", "0"]);
+    let mut tool = agent.home().command("sleep");
+    tool.arg(seconds);
+    [server, tool]
+        .iter_mut()
+        .map(|command| {
+            command
+                .stdout(Stdio::null())
+                .stderr(Stdio::null())
+                .spawn()
+                .unwrap()
+        })
+        .collect()
 }
 
 /// Waits until opencode is healthy with another process than `old`. Asks in the way that costs least, because what is

@@ -10,7 +10,7 @@ use crate::harness::{Agent, PATIENCE, Pid, Processes, block_on, until};
 
 /// Has opencode run a command that leaves one process in its session and one outside of it, and returns both.
 #[track_caller]
-fn shell_of(agent: &Agent, seconds: &str) -> Vec<Pid> {
+pub(super) fn shell_of(agent: &Agent, seconds: &str) -> Vec<Pid> {
     let pid = agent.healthy();
     let port = agent.status()["modules"]["opencode"]["port"].as_u64().unwrap();
     let environment = std::fs::read(format!("/proc/{pid}/environ")).unwrap();

@@ -14,6 +14,13 @@ use crate::{
 pub(super) const MIB: u64 = 1024 * 1024;
 
 impl Life<'_> {
+    pub(super) fn since(&self) -> std::time::SystemTime {
+        match &*self.outside.borrow() {
+            Some(outside) => outside.since,
+            None => self.module.handle.since(),
+        }
+    }
+
     pub(super) async fn on_settings(&mut self, settings: OpencodeSettings) {
         self.module.policy.send_replace(settings.policy());
         let was_external = self.used.external().is_some();
