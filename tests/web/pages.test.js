@@ -86,11 +86,11 @@ test("what was told and when the server ended is on pages that stay true", async
 
   // Nobody reloads it.
   await page.getByRole("heading", { name: /opencode (is restarting|was restarted|is back)/ }).waitFor();
-  await page.getByText("New", { exact: true }).waitFor();
+  await page.getByText("New", { exact: true }).first().waitFor();
   await assertUsableEverywhere(page, "/notices");
   await picture(page, "notices");
   await page.getByRole("button", { name: "Mark all as read" }).click();
-  await page.getByText("New", { exact: true }).waitFor({ state: "detached" });
+  await page.waitForFunction(() => !document.querySelector(".told-new"));
 
   await agent.healthy();
   await page.goto("/dashboard");

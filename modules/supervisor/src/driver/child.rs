@@ -15,7 +15,7 @@ use tokio::{
 
 use crate::{
     Command, End, Exit, Refusal, Stream,
-    output::drain::Drain,
+    output::{drain::Drain, ring::Heard},
     record::Record,
     tree::{MARKER_VARIABLE, Tree},
 };
@@ -149,9 +149,14 @@ impl<R> Child<R> {
     }
 
     /// Why it ended, in one sentence, with its last words.
-    pub(super) async fn cause(&mut self, role: &str, status: &io::Result<ExitStatus>) -> String {
+    pub(super) async fn cause(
+        &mut self,
+        role: &str,
+        status: &io::Result<ExitStatus>,
+        heard: Heard,
+    ) -> String {
         read_out(&mut self.readers).await;
-        let words = self.last_words(LAST_WORDS).join(" / ");
+        let words = last_words(&self.drain, self.mark, LAST_WORDS, heard).join(" / ");
         let end = describe(role, status);
         if words.is_empty() {
             end
@@ -185,7 +190,7 @@ impl<R> Child<R> {
 
     /// Up to `count` of the last lines it printed, as far as they have been read.
     pub(super) fn last_words(&self, count: usize) -> Vec<String> {
-        last_words(&self.drain, self.mark, count)
+        last_words(&self.drain, self.mark, count, Heard::Everything)
     }
 
     /// Whether somebody outside its tree listens on the port it was given.
@@ -206,13 +211,13 @@ pub(super) async fn read_out(readers: &mut JoinSet<()>) {
     let _ = timeout(LAST_WORDS_WAIT, all_read).await;
 }
 
-pub(super) fn last_words(drain: &Drain, mark: u64, count: usize) -> Vec<String> {
+pub(super) fn last_words(drain: &Drain, mark: u64, count: usize, heard: Heard) -> Vec<String> {
     let ring = drain
         .published
         .ring
         .lock()
         .unwrap_or_else(PoisonError::into_inner);
-    ring.last_words(mark, count)
+    ring.last_words(mark, count, heard)
         .into_iter()
         .map(str::to_owned)
         .collect()

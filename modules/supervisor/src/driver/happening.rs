@@ -11,7 +11,7 @@ use super::{
     endings::REMAINS,
     remains::Remains,
 };
-use crate::{End, Phase, Program, gate::Fault, machine::Event};
+use crate::{End, Phase, Program, gate::Fault, machine::Event, output::ring::Heard};
 
 impl<P: Program> Drive<'_, P> {
     pub(super) fn spawn(&mut self, is_restart: bool) -> Event {
@@ -60,11 +60,16 @@ impl<P: Program> Drive<'_, P> {
         let is_starting = matches!(self.machine.phase(), Phase::Starting { .. });
         let policy = self.supervisor.setup.policy.borrow().clone();
         let now = Instant::now().into_std();
+        let heard = if is_starting {
+            Heard::Everything
+        } else {
+            Heard::Errors
+        };
         // Nothing may stand between the end of a child that worked and its next start.
         let cause = if self.awaited.is_some() || self.machine.restarts_at_once(now, &policy) {
             describe(role, &status)
         } else {
-            child.cause(role, &status).await
+            child.cause(role, &status, heard).await
         };
         let port_lost = is_starting && child.has_lost_port_blocking();
         tracing::info!(role, pid = child.pid(), %cause, "ended");

@@ -3,7 +3,11 @@
 use tokio::{sync::mpsc, task::JoinSet};
 
 use super::child::{Child, LINES_REMEMBERED, Recorded, last_words, read_out};
-use crate::{End, output::drain::Drain, tree::Tree};
+use crate::{
+    End,
+    output::{drain::Drain, ring::Heard},
+    tree::Tree,
+};
 
 /// For an ending that outlives its child in the driver.
 pub(super) struct Remains {
@@ -54,7 +58,7 @@ impl Remains {
         };
         read_out(&mut self.readers).await;
         let end = End {
-            last_output: last_words(&epitaph.drain, epitaph.mark, LINES_REMEMBERED),
+            last_output: last_words(&epitaph.drain, epitaph.mark, LINES_REMEMBERED, Heard::Everything),
             ..epitaph.end
         };
         if let Err(error) = epitaph.told.try_send(end) {

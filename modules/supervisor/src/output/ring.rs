@@ -10,6 +10,15 @@ const BYTES_MAX: usize = 1024 * 1024;
 /// What a line costs beyond its text, so that a million empty lines stay bounded too.
 const LINE_BYTES: usize = 32;
 
+/// What of a child's output counts as its last words.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Heard {
+    /// Anything, when there are no errors.
+    Everything,
+    /// Errors only: what a server that worked has printed before says nothing about its end.
+    Errors,
+}
+
 /// The newest lines, without colour codes, at most 1 MiB of them.
 #[derive(Debug, Default)]
 pub(crate) struct Ring {
@@ -48,8 +57,8 @@ impl Ring {
     }
 
     /// The last non-empty lines since `mark`, of standard error if anything came there: what a child says before it
-    /// dies. Empty when it said nothing.
-    pub(crate) fn last_words(&self, mark: u64, count: usize) -> Vec<&str> {
+    /// dies. Empty when it said nothing that counts.
+    pub(crate) fn last_words(&self, mark: u64, count: usize, heard: Heard) -> Vec<&str> {
         let fresh = usize::try_from(self.pushed - mark).unwrap_or(usize::MAX);
         let start = self.lines.len().saturating_sub(fresh);
         let said = |only: Option<Stream>| {
@@ -66,7 +75,10 @@ impl Ring {
             words
         };
         let errors = said(Some(Stream::Error));
-        if errors.is_empty() { said(None) } else { errors }
+        match heard {
+            Heard::Everything if errors.is_empty() => said(None),
+            Heard::Everything | Heard::Errors => errors,
+        }
     }
 }
 
@@ -104,17 +116,17 @@ mod tests {
         let mut ring = Ring::default();
         ring.push(Stream::Error, "old trouble");
         let mark = ring.mark();
-        assert_eq!(ring.last_words(mark, 3), Vec::<&str>::new());
+        assert_eq!(ring.last_words(mark, 3, Heard::Everything), Vec::<&str>::new());
 
         ring.push(Stream::Out, "starting");
-        assert_eq!(ring.last_words(mark, 3), ["starting"]);
+        assert_eq!(ring.last_words(mark, 3, Heard::Everything), ["starting"]);
 
         ring.push(Stream::Error, "\u{1b}[91mError:\u{1b}[0m Unexpected error");
         ring.push(Stream::Error, "");
         ring.push(Stream::Error, "ServeError");
         ring.push(Stream::Out, "bye");
         assert_eq!(
-            ring.last_words(mark, 3),
+            ring.last_words(mark, 3, Heard::Everything),
             ["Error: Unexpected error", "ServeError"]
         );
     }
