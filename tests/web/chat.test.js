@@ -260,7 +260,9 @@ test("a reload in the middle of an answer loses and doubles nothing", async () =
   await finished(page);
   const text = await modelText(page);
   assert.deepEqual(plain(await pageWords(page)), plain(text.replace(/^```\w+$/gm, "")));
-  assert.deepEqual(errors, []);
+  // Chromium says so of a page that is left while its socket is being opened; nothing can be done about it.
+  const leaving = /WebSocket is closed before the connection is established/;
+  assert.deepEqual(errors.filter((error) => !leaving.test(error)), []);
 });
 
 test("two pages show the same, and a request answered on one closes on the other", async () => {
