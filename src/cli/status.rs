@@ -59,8 +59,16 @@ fn describe(status: &Value) -> Vec<String> {
                 .trim_end()
                 .to_owned(),
         );
-        if let Some(reason) = module["reason"].as_str() {
-            lines.push(format!("{:12}{reason}", ""));
+        let next = module["next_attempt_in_s"]
+            .as_f64()
+            .map(|wait| format!("Next attempt in {}.", duration(wait)));
+        let told: Vec<&str> = module["reason"]
+            .as_str()
+            .into_iter()
+            .chain(next.as_deref())
+            .collect();
+        if !told.is_empty() {
+            lines.push(format!("{:12}{}", "", told.join(" ")));
         }
     }
     lines
@@ -94,7 +102,7 @@ mod tests {
             "agent": {"version": "0.1.0", "pid": 7, "uptime_s": 3_725.0},
             "gateway": {"local_url": "http://127.0.0.1:4"},
             "modules": {
-                "opencode": {"state": "needs_action", "reason": "It is missing.", "facts": []},
+                "opencode": {"state": "needs_action", "reason": "It is missing.", "next_attempt_in_s": 4.0, "facts": []},
                 "chat": {"state": "running", "reason": null, "facts": [["Sessions", "3"], ["Busy", "1"]]},
             },
         });
@@ -104,7 +112,7 @@ mod tests {
 
         let expected = [
             "nexus 0.1.0, process 7, up 1 h 2 min, at http://127.0.0.1:4",
-            "            It is missing.",
+            "            It is missing. Next attempt in 4 s.",
             "chat        running       Sessions: 3 · Busy: 1",
             "opencode    needs action",
         ];
