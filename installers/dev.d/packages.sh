@@ -6,7 +6,7 @@ declare -A packages=(
   [node]='nodejs npm'
   [test]='at-spi2-core chromium dbus dbus-x11 desktop-file-utils dunst fonts-dejavu-core gnome-keyring imagemagick iproute2
     libfaketime
-    libnotify-bin libsecret-tools openbox procps python3-dbus python3-dbusmock shellcheck strace util-linux webkit2gtk-driver
+    libnotify-bin libsecret-tools openbox procps python3 python3-dbus python3-dbusmock shellcheck strace util-linux webkit2gtk-driver
     wmctrl xdotool xfce4-panel xvfb'
   [check]='desktop-file-utils'
   [bench]='nginx'

@@ -103,21 +103,3 @@ fn grammars_are_given_back_after_a_while_of_quiet() {
     assert!(highlighter.rest(Instant::now() + IDLE * 2));
     assert!(!highlighter.rest(Instant::now() + IDLE * 2));
 }
-
-/// `cargo test -p chat weighs -- --ignored --nocapture` shows what the grammars weigh.
-#[test]
-#[ignore = "a measurement, not a story"]
-fn what_the_grammars_weigh() {
-    let resident = || {
-        let text = std::fs::read_to_string("/proc/self/statm").unwrap();
-        text.split(' ').nth(1).unwrap().parse::<usize>().unwrap() * 4
-    };
-    let highlighter = Highlighter::default();
-    println!("before {} KiB", resident());
-    for language in ["rust", "python", "typescript", "c", "go", "bash", "json"] {
-        highlighter.whole(language, "fn main() { let x = \"a\"; } // c\ndef f(a): return 1\nfunc Sum(values []int) (total int) {\n}\n");
-        println!("{language} {} KiB", resident());
-    }
-    drop(highlighter);
-    println!("dropped {} KiB", resident());
-}
