@@ -88,6 +88,7 @@ pub fn build(
             upstream: opencode.upstream(),
             event_tap: opencode.event_tap(),
             header: header(cx),
+            admits: Arc::new(os::is_of_own_user),
         },
     )?;
     let door = gateway.door();

@@ -36,7 +36,7 @@ need_tool() {
 
 check_deny() {
   need_tool cargo-deny "$cargo_deny" || return
-  local deny=("$tools/bin/cargo-deny" --manifest-path "$tree/Cargo.toml" --locked check --config "$tree/.deny.toml")
+  local deny=("$tools/bin/cargo-deny" --manifest-path "$tree/Cargo.toml" --locked check)
   (cd "$tree" && "${deny[@]}" --hide-inclusion-graph bans licenses sources) || return
   # The advisories' database is a repository elsewhere; without it the rest has still been checked.
   if timeout 60 git ls-remote --exit-code https://github.com/RustSec/advisory-db HEAD >/dev/null 2>&1; then

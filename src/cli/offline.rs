@@ -40,6 +40,7 @@ impl Offline {
             upstream: watch::channel(None).1,
             event_tap: Arc::new(|| Box::pin(futures_util::stream::empty())),
             header: modules::header(&self.cx),
+            admits: Arc::new(|_, _| false),
         };
         Ok(Gateway::new(&self.cx, store, parts)?.door())
     }

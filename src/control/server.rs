@@ -12,7 +12,7 @@ use tokio::{
 
 use super::{
     Answer, Code, Failure, LINE_BYTES_MAX, Request,
-    peer::{self, Peer},
+    peer::Peer,
     socket,
 };
 
@@ -186,7 +186,7 @@ async fn write(writer: &mut (impl AsyncWriteExt + Unpin), answer: Answer) -> io:
 
 #[cfg(unix)]
 fn place(stream: &socket::Stream) -> Peer {
-    peer::place(std::os::fd::AsFd::as_fd(stream))
+    super::peer::place(std::os::fd::AsFd::as_fd(stream))
 }
 
 #[cfg(windows)]

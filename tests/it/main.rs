@@ -2,6 +2,7 @@
 //!
 //! One file per story. Each starts what it needs through [`harness`], on ephemeral ports and in a folder of its own,
 //! and leaves nothing behind: the harness looks for survivors and fails the story that has any.
+#![cfg(unix)]
 #![expect(
     clippy::print_stderr,
     clippy::unwrap_used,

@@ -228,9 +228,15 @@ impl Desk {
 const SLOTS_MAX: usize = 5;
 
 fn waiting(shelf: &Shelf) -> serde_json::Value {
-    let asks = shelf.waiting().take(SLOTS_MAX).map(|(request, session, wants)| {
-        let root = shelf.root_of(session);
-        serde_json::json!({ "request": request, "session": root, "wants": wants, "is_question": request.starts_with("que_") })
+    let asks = shelf.waiting().take(SLOTS_MAX).map(|(request, ask)| {
+        let root = shelf.root_of(&ask.asker);
+        serde_json::json!({
+            "request": request,
+            "session": root,
+            "wants": ask.wants,
+            "is_question": request.starts_with("que_"),
+            "is_whole": ask.is_whole,
+        })
     });
     asks.collect()
 }

@@ -10,6 +10,8 @@ use crate::{desk::Desk, shelf::Shelf};
 
 /// Lines for open requests; they are always there, so that nothing moves under the pointer.
 const REQUEST_SLOTS: usize = 3;
+/// Longer ones are cut in the menu, see the agent's own limit of 48.
+const WANTS_CHARS_MAX: usize = 48;
 /// Lines for recent sessions.
 const SESSION_SLOTS: usize = 5;
 
@@ -83,10 +85,10 @@ fn request_lines(request: Option<&Value>) -> [Entry; 3] {
         let empty = || item("–".to_owned(), Action::Open("/chat".to_owned()), false);
         return [empty(), empty(), empty()];
     };
-    let can_answer = !request
-        .get("is_question")
-        .and_then(Value::as_bool)
-        .unwrap_or_default();
+    // A line of the menu is cut: what does not fit is not allowed without having been read. Rejecting harms nobody.
+    let is = |name: &str| request.get(name).and_then(Value::as_bool).unwrap_or_default();
+    let can_reject = !is("is_question");
+    let can_allow = can_reject && is("is_whole") && text(request, "wants").chars().count() <= WANTS_CHARS_MAX;
     let call = |name: &str| {
         let verb = Verb::with(name, vec![text(request, "request").to_owned()]);
         Action::Call(ModuleId("chat"), verb)
@@ -94,8 +96,8 @@ fn request_lines(request: Option<&Value>) -> [Entry; 3] {
     let page = Action::Open(format!("/chat/{}", text(request, "session")));
     [
         item(text(request, "wants").to_owned(), page, true),
-        item("Allow once".to_owned(), call("allow"), can_answer),
-        item("Reject".to_owned(), call("reject"), can_answer),
+        item("Allow once".to_owned(), call("allow"), can_allow),
+        item("Reject".to_owned(), call("reject"), can_reject),
     ]
 }
 
@@ -120,7 +122,7 @@ pub async fn call(desk: &Arc<Desk>, verb: Verb) -> Result<Reply, ActError> {
     let request = verb.args.first().cloned().unwrap_or_default();
     let asker = desk.shelf(|shelf| {
         let found = shelf.waiting().find(|(id, ..)| *id == request);
-        found.map(|(_, session, _)| session.to_owned())
+        found.map(|(_, ask)| ask.asker.clone())
     });
     let Some(asker) = asker else {
         return Ok(Reply::Note("This was answered already.".to_owned()));
@@ -163,7 +165,7 @@ mod tests {
         let empty = entries(&status);
         status.details.insert(
             "waiting".to_owned(),
-            serde_json::json!([{"request":"per_1","session":"ses_1","wants":"rm -rf x","is_question":false}]),
+            serde_json::json!([{"request":"per_1","session":"ses_1","wants":"rm -rf x","is_question":false,"is_whole":true}]),
         );
         status.details.insert(
             "recent".to_owned(),

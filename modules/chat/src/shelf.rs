@@ -22,8 +22,20 @@ pub struct Shelf {
     pub pins: BTreeSet<String>,
     /// Deleted a moment ago.
     pub leaving: BTreeSet<String>,
-    /// Open requests by id: the session that asks and what it wants.
-    asks: BTreeMap<String, (String, String)>,
+    /// Open requests by id.
+    asks: BTreeMap<String, Ask>,
+}
+
+/// What a session asks for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ask {
+    /// The session that asks.
+    pub asker: String,
+    /// In a few words: the command, the file, or the kind of thing.
+    pub wants: String,
+    /// Whether these words are all there is to know before it is allowed: a command on one line, in letters that can be
+    /// seen. What is more (a diff, several lines, an address behind a kind) has to be looked at on its page.
+    pub is_whole: bool,
 }
 
 #[derive(Debug, Clone)]
@@ -173,8 +185,7 @@ impl Shelf {
 
     /// Applies an event; true when a card changed.
     pub fn apply(&mut self, event: &Event, home: &str) -> bool {
-        if let Some((asker, request, wants)) = asked(event) {
-            let ask = (asker.clone(), wants);
+        if let Some((request, ask)) = asked(event) {
             return self.asks.insert(request.clone(), ask.clone()) != Some(ask);
         }
         if let Event::PermissionReplied { request_id, .. } | Event::QuestionClosed { request_id, .. } = event
@@ -182,7 +193,7 @@ impl Shelf {
             return self.asks.remove(request_id).is_some();
         }
         if let Event::SessionDeleted(session) = event {
-            self.asks.retain(|_, (asker, _)| *asker != session.id);
+            self.asks.retain(|_, ask| ask.asker != session.id);
             self.leaving.remove(&session.id);
             return self.sessions.remove(&session.id).is_some();
         }
@@ -196,7 +207,7 @@ impl Shelf {
         } else if let Some(known) = self.sessions.get_mut(&id) {
             known.apply(event, home);
             if !known.status.is_busy() {
-                self.asks.retain(|_, (asker, _)| *asker != id);
+                self.asks.retain(|_, ask| ask.asker != id);
             }
         }
         self.card(&id) != before
@@ -234,10 +245,10 @@ impl Shelf {
 
     fn card(&self, id: &str) -> Option<Card> {
         let known = self.sessions.get(id)?;
-        let asked = self.asks.iter().find(|(_, (asker, _))| self.root_of(asker) == id);
+        let asked = self.asks.values().find(|ask| self.root_of(&ask.asker) == id);
         let state = state_of(asked.is_some(), &known.status, known.has_failed, known.is_cut);
         let doing = match state {
-            CardState::Waiting => asked.map(|(_, (_, wants))| wants.clone()),
+            CardState::Waiting => asked.map(|ask| ask.wants.clone()),
             CardState::Working => known.doing.clone(),
             CardState::Failed | CardState::Cut | CardState::Idle => None,
         };
@@ -288,11 +299,9 @@ impl Shelf {
         folders
     }
 
-    /// What waits: request, session, what it wants.
-    pub fn waiting(&self) -> impl Iterator<Item = (&str, &str, &str)> {
-        self.asks
-            .iter()
-            .map(|(id, (asker, wants))| (id.as_str(), asker.as_str(), wants.as_str()))
+    /// What waits, by the request's id.
+    pub fn waiting(&self) -> impl Iterator<Item = (&str, &Ask)> {
+        self.asks.iter().map(|(id, ask)| (id.as_str(), ask))
     }
 
     /// How many sessions there are, and how many of them work.
@@ -351,21 +360,27 @@ impl Known {
     }
 }
 
-/// Who asks, under which id, for what; `None` for events that ask nothing.
-pub fn asked(event: &Event) -> Option<(&String, &String, String)> {
+/// What is asked, and under which id; `None` for events that ask nothing.
+pub fn asked(event: &Event) -> Option<(&String, Ask)> {
     if let Event::PermissionAsked(asked) = event {
-        let named = asked
-            .metadata
-            .get("command")
-            .or_else(|| asked.metadata.get("filepath"));
-        let wants = named
-            .and_then(|wants| wants.as_str())
-            .unwrap_or(&asked.permission);
-        return Some((&asked.session_id, &asked.id, wants.to_owned()));
+        let named = |name: &str| asked.metadata.get(name).and_then(|wants| wants.as_str());
+        let command = named("command");
+        let wants = command.or_else(|| named("filepath")).unwrap_or(&asked.permission);
+        let ask = Ask {
+            asker: asked.session_id.clone(),
+            wants: wants.to_owned(),
+            is_whole: command.is_some_and(crate::text::is_plain_line),
+        };
+        return Some((&asked.id, ask));
     }
     if let Event::QuestionAsked(asked) = event {
         let first = asked.questions.first().map(|item| item.question.clone());
-        return Some((&asked.session_id, &asked.id, first.unwrap_or_default()));
+        let ask = Ask {
+            asker: asked.session_id.clone(),
+            wants: first.unwrap_or_default(),
+            is_whole: false,
+        };
+        return Some((&asked.id, ask));
     }
     None
 }

@@ -102,6 +102,17 @@ pub fn escape_attribute_into(html: &mut String, value: &str) {
     }
 }
 
+/// Whether the text is one line of letters that all show and stand in the order they are read in: what is seen of it is
+/// all there is.
+pub fn is_plain_line(text: &str) -> bool {
+    text.chars().all(|char| match char {
+        ' ' => true,
+        // Hebrew, Arabic and their like run the other way and may turn what stands beside them.
+        '\u{590}'..='\u{8ff}' | '\u{fb1d}'..='\u{fdff}' | '\u{fe70}'..='\u{feff}' => false,
+        other => other.is_ascii_graphic() || other.is_alphanumeric(),
+    })
+}
+
 /// The first `chars_max` characters, with an ellipsis when that is not all.
 pub fn shortened(text: &str, chars_max: usize) -> Cow<'_, str> {
     match text.char_indices().nth(chars_max) {
@@ -113,6 +124,23 @@ pub fn shortened(text: &str, chars_max: usize) -> Cow<'_, str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_line_that_hides_something_is_not_plain() {
+        assert!(is_plain_line("git commit -m 'größer'"));
+        for hidden in [
+            "git status\nrm -rf /",
+            "git status\u{200b}",
+            "rm \u{202e}x",
+            "echo \u{5d0}",
+            "a\tb",
+            "\u{1b}[8mrm",
+            "x\u{2066}y",
+            "a\u{a0}b",
+        ] {
+            assert!(!is_plain_line(hidden), "{hidden:?}");
+        }
+    }
 
     #[test]
     fn controls_are_visible_and_line_ends_plain() {

@@ -45,7 +45,7 @@ mod ticket;
 mod token;
 mod wire;
 
-use std::sync::Arc;
+use std::{net::SocketAddr, sync::Arc};
 
 use kit::{BoxFuture, CancellationToken, Context, EventTap, Module, ModuleId, Page, Status, Upstream};
 use store::Store;
@@ -77,7 +77,12 @@ pub struct Parts {
     pub event_tap: EventTap,
     /// The feed of the header of every page.
     pub header: HeaderSource,
+    /// Whether the other end of a connection, from the first address to the second, may speak at all.
+    pub admits: Admits,
 }
+
+/// Tells by its two addresses, theirs and ours, whether a connection is of the owner's. Asked once a connection.
+pub type Admits = Arc<dyn Fn(SocketAddr, SocketAddr) -> bool + Send + Sync>;
 
 /// The module.
 pub struct Gateway {
@@ -126,7 +131,7 @@ impl Gateway {
             keys: Arc::clone(&keys),
         });
         let settings = cx.settings.section::<GatewaySettings>();
-        let (run, status) = Run::new(Arc::clone(&keys), front, settings, sockets);
+        let (run, status) = Run::new(Arc::clone(&keys), front, settings, sockets, parts.admits);
         Ok(Arc::new(Self { keys, run, status }))
     }
 

@@ -15,6 +15,7 @@ use tokio::{
 };
 
 use crate::{
+    Admits,
     front::{Front, Visit},
     host::Hosts,
     wire::{Talk, Wire},
@@ -41,6 +42,7 @@ pub(crate) async fn serve(
     listener: Listener,
     hosts: watch::Receiver<Arc<Hosts>>,
     front: Arc<Front>,
+    admits: Admits,
     stop: CancellationToken,
 ) {
     let mut crowd = Crowd::new(CONNECTIONS_MAX);
@@ -49,6 +51,11 @@ pub(crate) async fn serve(
         match accepted {
             Ok((stream, peer)) => {
                 pause = PAUSE_FIRST;
+                if !stream.local_addr().is_ok_and(|ours| admits(peer, ours)) {
+                    // Other users of this machine have no business here, whatever cookie they got hold of.
+                    tracing::debug!(%peer, "a connection of somebody else was closed");
+                    continue;
+                }
                 let hosts = Arc::clone(&hosts.borrow());
                 let talk = Arc::new(Talk::default());
                 let connection = Connection {

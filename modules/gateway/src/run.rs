@@ -15,10 +15,12 @@ use tokio::{
 use tokio_util::task::TaskTracker;
 
 use crate::{
+    Admits,
     front::Front,
     host::Hosts,
     keys::{self, Keys},
     listener::{self, BindError},
+    session::{Kind, Session},
     settings::GatewaySettings,
 };
 
@@ -36,6 +38,7 @@ pub(crate) struct Run {
     front: Arc<Front>,
     settings: Setting<GatewaySettings>,
     sockets: TaskTracker,
+    admits: Admits,
     status: watch::Sender<Status>,
 }
 
@@ -51,6 +54,7 @@ impl Run {
         front: Arc<Front>,
         settings: Setting<GatewaySettings>,
         sockets: TaskTracker,
+        admits: Admits,
     ) -> (Self, watch::Receiver<Status>) {
         let (status, watched) = watch::channel(Status::new(State::Starting, SystemTime::now()));
         let run = Self {
@@ -58,6 +62,7 @@ impl Run {
             front,
             settings,
             sockets,
+            admits,
             status,
         };
         (run, watched)
@@ -104,6 +109,15 @@ impl Run {
         stop: &CancellationToken,
     ) -> anyhow::Result<End> {
         let port = socket.local_addr()?.port();
+        if chosen == 0 && self.last_port().is_some_and(|last| last != port) {
+            // Whoever holds the old one now is sent the owner's cookies by every page that is still open.
+            tracing::warn!(
+                port,
+                "the port of last time is held by another program; all sessions are ended"
+            );
+            let of_browsers = |session: &Session| session.kind != Kind::Script;
+            self.keys.sessions.end(of_browsers).await?;
+        }
         if let Err(error) = keys::remember(&self.keys.store, PORT, port.to_string()).await {
             tracing::warn!(%error, "the port could not be remembered");
         }
@@ -111,7 +125,14 @@ impl Run {
         let (admitted, watched) = watch::channel(hosts(settings.get()));
         let ending = stop.child_token();
         let front = Arc::clone(&self.front);
-        let serving = listener::serve(socket, Listener::Local, watched, front, ending.clone());
+        let serving = listener::serve(
+            socket,
+            Listener::Local,
+            watched,
+            front,
+            Arc::clone(&self.admits),
+            ending.clone(),
+        );
         tokio::pin!(serving);
         self.keys
             .local_url

@@ -13,7 +13,7 @@ pub use own::{
     adopt_orphans, boot_id, effective_uid, end_with_parent, forbid_core_dumps, is_program, isolate,
     parent_pid, peer_uid, release_memory,
 };
-pub use sockets::{listening, port_owner};
+pub use sockets::{is_of_own_user, listening, port_owner};
 pub use table::{carries, children_of, identify, processes, signal};
 pub use usage::{slept, usage};
 pub use waiting::{Signals, reap, reap_adopted, reap_any};

@@ -215,8 +215,8 @@ impl Desk {
         let fresh: Vec<Notice> = asks
             .iter()
             .filter_map(shelf::asked)
-            .filter(|(_, request, _)| !known.contains(*request))
-            .filter_map(|(asker, request, wants)| tell::waiting(&live, asker, request, &wants))
+            .filter(|(request, _)| !known.contains(*request))
+            .filter_map(|(request, ask)| tell::waiting(&live, request, &ask))
             .collect();
         drop(live);
         fresh.into_iter().for_each(|notice| self.notices.send(notice));

@@ -4,7 +4,13 @@ use kit::{Action, Answer, ModuleId, Notice, NoticeKind, Told, Verb};
 use opencode::wire::Event;
 
 use super::Live;
-use crate::shelf::{self, Turn};
+use crate::{
+    shelf::{self, Ask, Turn},
+    text,
+};
+
+/// As much as every desktop shows of a notice.
+const READABLE_CHARS_MAX: usize = 200;
 
 /// Under what a request is told.
 pub(super) fn ask_key(request: &str) -> String {
@@ -18,8 +24,8 @@ pub(super) fn turn_key(session: &str) -> String {
 
 /// What follows from `event`, which has been applied; `turn` is how it ended the turn of its session, if it did.
 pub(super) fn told(live: &Live, event: &Event, turn: Option<Turn>) -> Option<Told> {
-    if let Some((asker, request, wants)) = shelf::asked(event) {
-        return waiting(live, asker, request, &wants).map(Told::Notice);
+    if let Some((request, ask)) = shelf::asked(event) {
+        return waiting(live, request, &ask).map(Told::Notice);
     }
     if let Event::PermissionReplied { request_id, .. } | Event::QuestionClosed { request_id, .. } = event {
         return Some(Told::Settled(ask_key(request_id)));
@@ -28,20 +34,23 @@ pub(super) fn told(live: &Live, event: &Event, turn: Option<Turn>) -> Option<Tol
 }
 
 /// Somebody has to answer.
-pub(super) fn waiting(live: &Live, asker: &str, request: &str, wants: &str) -> Option<Notice> {
-    let root = live.shelf.root_of(asker);
+pub(super) fn waiting(live: &Live, request: &str, ask: &Ask) -> Option<Notice> {
+    let root = live.shelf.root_of(&ask.asker);
     if is_looked_at(live, root) {
         return None;
     }
-    // A question is answered in words, on its page.
-    let answers = if request.starts_with("per_") {
-        vec![
+    // Desktops cut long texts, and a question is answered in words: only what can be read there is allowed there.
+    let is_readable = ask.is_whole && ask.wants.chars().count() <= READABLE_CHARS_MAX;
+    let answers = match (request.starts_with("per_"), is_readable) {
+        (true, true) => vec![
             answer("Allow once", "allow", request),
             answer("Reject", "reject", request),
-        ]
-    } else {
-        Vec::new()
+        ],
+        (true, false) => vec![answer("Reject", "reject", request)],
+        (false, _) => Vec::new(),
     };
+    let wants = text::clean(&ask.wants);
+    let wants = text::shortened(&wants, READABLE_CHARS_MAX);
     Some(Notice {
         kind: NoticeKind::Waiting,
         key: ask_key(request),

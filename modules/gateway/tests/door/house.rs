@@ -64,6 +64,8 @@ pub struct House {
     pub notices: mpsc::Receiver<Told>,
     pub status: watch::Receiver<Status>,
     pub settings: Arc<SettingsFile>,
+    /// Every connection counts as somebody else's.
+    pub is_shut: Arc<std::sync::atomic::AtomicBool>,
     time: Arc<Mutex<Duration>>,
     record: Arc<Record>,
     upstream: watch::Sender<Option<Upstream>>,
@@ -123,7 +125,10 @@ impl House {
         let calls = Arc::new(Mutex::new(Vec::new()));
         let events = broadcast::Sender::new(64);
         let tapped = events.clone();
+        let is_shut = Arc::new(std::sync::atomic::AtomicBool::new(false));
+        let shut = Arc::clone(&is_shut);
         let parts = Parts {
+            admits: Arc::new(move |_, _| !shut.load(std::sync::atomic::Ordering::Relaxed)),
             modules: vec![Arc::new(Chat {
                 changes: watched,
                 calls: Arc::clone(&calls),
@@ -155,6 +160,7 @@ impl House {
             notices,
             status,
             settings,
+            is_shut,
             time,
             record,
             upstream,
@@ -173,6 +179,20 @@ impl House {
             .unwrap()
             .unwrap();
         Self::over(self.folder, self.store).await
+    }
+
+    /// The same, while somebody else takes its port.
+    pub async fn restart_elsewhere(self) -> (Self, tokio::net::TcpListener) {
+        self.stop.cancel();
+        tokio::time::timeout(PATIENCE, self.running)
+            .await
+            .unwrap()
+            .unwrap()
+            .unwrap();
+        let squatter = tokio::net::TcpListener::bind(("127.0.0.1", self.port))
+            .await
+            .unwrap();
+        (Self::over(self.folder, self.store).await, squatter)
     }
 
     /// The same with another database.

@@ -114,3 +114,35 @@ async fn a_page_that_breaks_breaks_alone() {
     assert!(!answer.body.contains("a page broke"));
     assert_eq!(house.ask("GET", "/chat").page_of(&cookie).status().await, 200);
 }
+
+#[tokio::test]
+async fn connections_of_other_users_are_closed_unheard() {
+    let house = House::open().await;
+    let cookie = house.log_in().await;
+    assert!(healthz(house.port, house.port).await.starts_with("HTTP/1.1 200"));
+
+    house.is_shut.store(true, std::sync::atomic::Ordering::Relaxed);
+    let unheard = raw(
+        house.port,
+        format!(
+            "POST /api/modules/chat/greet HTTP/1.1\r\nHost: 127.0.0.1:{}\r\nCookie: {cookie}\r\nContent-Length: 0\r\n\r\n",
+            house.port
+        )
+        .as_bytes(),
+    )
+    .await;
+
+    assert_eq!(unheard, "");
+}
+
+#[tokio::test]
+async fn a_port_lost_to_somebody_else_ends_the_sessions_that_are_sent_there() {
+    let house = House::open().await;
+    let cookie = house.log_in().await;
+    let port = house.port;
+
+    let (house, _squatter) = house.restart_elsewhere().await;
+
+    assert_ne!(house.port, port);
+    assert_eq!(house.ask("GET", "/chat").page_of(&cookie).status().await, 401);
+}

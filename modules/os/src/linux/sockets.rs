@@ -54,6 +54,33 @@ pub fn port_owner(port: u16) -> Option<Owner> {
     })
 }
 
+/// Whether the other end of a TCP connection on this machine is held by our user, or by root. `theirs` and `ours` are the
+/// addresses of the two ends. No for an end that is gone already: nobody can say whose it was.
+pub fn is_of_own_user(theirs: SocketAddr, ours: SocketAddr) -> bool {
+    let own = rustix::process::geteuid().as_raw();
+    ["tcp", "tcp6"].iter().any(|name| {
+        fs::read_to_string(format!("/proc/self/net/{name}")).is_ok_and(|text| {
+            let mut lines = text.lines().skip(1);
+            lines.any(|line| end_of(line, theirs, ours).is_some_and(|uid| uid == own || uid == 0))
+        })
+    })
+}
+
+/// The user of the end that `line` is about, if it is the one from `theirs` to `ours` and still held by a process.
+fn end_of(line: &str, theirs: SocketAddr, ours: SocketAddr) -> Option<u32> {
+    let mut fields = line.split_ascii_whitespace().skip(1);
+    let is = |text: &str, wanted: SocketAddr| {
+        parse_address(text).is_some_and(|found| {
+            found.port() == wanted.port() && found.ip().to_canonical() == wanted.ip().to_canonical()
+        })
+    };
+    let is_it = is(fields.next()?, theirs) && is(fields.next()?, ours);
+    let uid = fields.nth(4)?.parse().ok()?;
+    // Closed ends have no inode, and user 0 stands for nobody there.
+    let inode: u64 = fields.nth(1)?.parse().ok()?;
+    (is_it && inode != 0).then_some(uid)
+}
+
 /// The listening sockets in the network namespace of `pid`, with their inodes.
 fn table_of(pid: &str) -> io::Result<Vec<(SocketAddr, u64)>> {
     let mut found = Vec::new();
@@ -116,6 +143,33 @@ mod tests {
     use std::net::TcpListener;
 
     use super::*;
+
+    #[test]
+    fn the_other_end_of_a_connection_is_ours_while_it_is_held() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let client = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let (server, theirs) = listener.accept().unwrap();
+        let ours = server.local_addr().unwrap();
+
+        assert!(is_of_own_user(theirs, ours));
+        drop(client);
+        assert!(!is_of_own_user(theirs, ours));
+    }
+
+    #[test]
+    fn a_line_of_another_user_is_told_apart() {
+        let line = "   1: 0100007F:9C40 0100007F:1F90 01 00000000:00000000 00:00000000 00000000  1001        0 4711 1";
+        let theirs = "127.0.0.1:40000".parse().unwrap();
+        let ours = "127.0.0.1:8080".parse().unwrap();
+
+        assert_eq!(end_of(line, theirs, ours), Some(1001));
+        assert_eq!(end_of(line, ours, theirs), None);
+        assert_eq!(end_of(&line.replace("4711", "0"), theirs, ours), None);
+        // A client of the other family on the same machine.
+        let mapped = "   1: 0000000000000000FFFF00000100007F:9C40 0000000000000000FFFF00000100007F:1F90 01 \
+                      00000000:00000000 00:00000000 00000000  1001        0 4711 1";
+        assert_eq!(end_of(mapped, theirs, ours), Some(1001));
+    }
 
     #[test]
     fn addresses_are_read_as_the_kernel_writes_them() {

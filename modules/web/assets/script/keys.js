@@ -61,7 +61,8 @@ const press = (element) => {
 };
 
 document.addEventListener("keydown", (event) => {
-  if (event.defaultPrevented || event.isComposing) return;
+  // A key that is held answers one thing, not what comes after it as well.
+  if (event.defaultPrevented || event.isComposing || event.repeat) return;
   if (event.key === "Escape") {
     if (document.querySelector("dialog[open], :popover-open")) return;
     if (isTyping() && document.activeElement instanceof HTMLElement) return document.activeElement.blur();
