@@ -10,11 +10,7 @@ use tokio::{
     task::JoinSet,
 };
 
-use super::{
-    Answer, Code, Failure, LINE_BYTES_MAX, Request,
-    peer::Peer,
-    socket,
-};
+use super::{Answer, Code, Failure, LINE_BYTES_MAX, Request, peer::Peer, socket};
 
 /// Connections of the owner's that are served at once; further ones are told so.
 const OWNERS_MAX: usize = 32;

@@ -29,8 +29,8 @@ const PROMPT_EVERY: Duration = Duration::from_secs(15);
 const KILL_AFTER_S: std::ops::Range<u64> = 20..60;
 /// What is warmed up by then no longer counts as growth.
 const WARM: Duration = Duration::from_secs(300);
-/// Everything that was begun has ended by then.
-const REST: Duration = Duration::from_secs(20);
+/// Everything that was begun has ended by then, connections that are kept for a while (75 and 90 s) included.
+const REST: Duration = Duration::from_secs(100);
 
 /// What is counted of the agent's process.
 struct Looked {
@@ -68,7 +68,7 @@ pub async fn soak(programs: &Programs, report: &mut Report, minutes: u64) -> any
         sleep(LOOK_EVERY).await;
         looks.push(Looked {
             minutes: began.elapsed().as_secs_f64() / 60.0,
-            kib: usage::pss_mib(&[pid])? * 1024.0,
+            kib: usage::own_kib(pid)?,
         });
     }
     work.shutdown().await;

@@ -34,6 +34,20 @@ pub fn pss_mib(pids: &[u32]) -> anyhow::Result<f64> {
     Ok(sum)
 }
 
+/// Memory of a process that no file is behind, in KiB: what grows when something is not given back. Pages of the program
+/// itself come and go with other processes that run it.
+///
+/// # Errors
+/// When it is gone.
+pub fn own_kib(pid: u32) -> anyhow::Result<f64> {
+    let text = fs::read_to_string(format!("/proc/{pid}/smaps_rollup"))?;
+    let line = text
+        .lines()
+        .find(|line| line.starts_with("Pss_Anon:"))
+        .context("no Pss_Anon")?;
+    Ok(line.split_whitespace().nth(1).context("no figure")?.parse()?)
+}
+
 /// What some processes have used, all threads.
 ///
 /// # Errors
