@@ -1,8 +1,12 @@
 //! All sessions at a glance, kept true by events. Pure: events in, cards out.
 
+mod ask;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use opencode::wire::{Event, Info, Message, PartKind, Session, SessionStatus, ToolState};
+
+pub use ask::{Ask, asked};
 
 use crate::view::{Card, CardState, Place, doing, state_of};
 
@@ -24,18 +28,6 @@ pub struct Shelf {
     pub leaving: BTreeSet<String>,
     /// Open requests by id.
     asks: BTreeMap<String, Ask>,
-}
-
-/// What a session asks for.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Ask {
-    /// The session that asks.
-    pub asker: String,
-    /// In a few words: the command, the file, or the kind of thing.
-    pub wants: String,
-    /// Whether these words are all there is to know before it is allowed: a command on one line, in letters that can be
-    /// seen. What is more (a diff, several lines, an address behind a kind) has to be looked at on its page.
-    pub is_whole: bool,
 }
 
 #[derive(Debug, Clone)]
@@ -358,31 +350,6 @@ impl Known {
             self.doing = None;
         }
     }
-}
-
-/// What is asked, and under which id; `None` for events that ask nothing.
-pub fn asked(event: &Event) -> Option<(&String, Ask)> {
-    if let Event::PermissionAsked(asked) = event {
-        let named = |name: &str| asked.metadata.get(name).and_then(|wants| wants.as_str());
-        let command = named("command");
-        let wants = command.or_else(|| named("filepath")).unwrap_or(&asked.permission);
-        let ask = Ask {
-            asker: asked.session_id.clone(),
-            wants: wants.to_owned(),
-            is_whole: command.is_some_and(crate::text::is_plain_line),
-        };
-        return Some((&asked.id, ask));
-    }
-    if let Event::QuestionAsked(asked) = event {
-        let first = asked.questions.first().map(|item| item.question.clone());
-        let ask = Ask {
-            asker: asked.session_id.clone(),
-            wants: first.unwrap_or_default(),
-            is_whole: false,
-        };
-        return Some((&asked.id, ask));
-    }
-    None
 }
 
 /// The end of a text on one line, for a card.
