@@ -12,7 +12,7 @@ use crate::view::{Card, CardState, Place, doing, state_of};
 
 /// Cards on the main page.
 pub const CARDS_MAX: usize = 10;
-/// Sessions kept in memory; older ones are found by searching.
+/// Sessions kept in memory; the oldest make room.
 const SESSIONS_MAX: usize = 500;
 /// Characters kept of the last words.
 const WORDS_CHARS_MAX: usize = 200;
