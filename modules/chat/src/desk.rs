@@ -1,5 +1,6 @@
 //! Everything the chat keeps in memory, behind one lock, and how it is fetched and kept true.
 
+mod anew;
 mod follow;
 mod load;
 mod tell;
@@ -55,6 +56,8 @@ pub struct Desk {
 #[derive(Default)]
 struct Live {
     shelf: Shelf,
+    /// The server what is known comes from, as the event stream counts them.
+    server: u64,
     slots: HashMap<String, Slot>,
     streamed: Streamed,
     catalogs: HashMap<String, Arc<Catalog>>,

@@ -1,10 +1,11 @@
 //! All sessions at a glance, kept true by events. Pure: events in, cards out.
 
+mod anew;
 mod ask;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use opencode::wire::{Event, Info, Message, PartKind, Session, SessionStatus, ToolState};
+use opencode::wire::{Event, PartKind, Session, SessionStatus, ToolState};
 
 pub use ask::{Ask, asked};
 
@@ -27,7 +28,7 @@ pub struct Shelf {
     /// Deleted a moment ago.
     pub leaving: BTreeSet<String>,
     /// Open requests by id.
-    asks: BTreeMap<String, Ask>,
+    asks: BTreeMap<String, Open>,
 }
 
 #[derive(Debug, Clone)]
@@ -40,6 +41,14 @@ struct Known {
     /// The turn under way was stopped by somebody.
     is_stopped: bool,
     is_cut: bool,
+}
+
+/// A request nobody has answered yet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Open {
+    /// The folder it is asked for in: the server lists requests by folder.
+    directory: String,
+    ask: Ask,
 }
 
 /// How a turn stands.
@@ -78,9 +87,13 @@ impl Shelf {
         self.sessions.get(id).is_some_and(|known| known.status.is_busy())
     }
 
-    /// How its last turn ended; `None` while one goes on, and for sessions that are not on the shelf.
+    /// How its last turn ended; `None` while one goes on, for one that was cut off, and for sessions that are not on the
+    /// shelf.
     pub fn turn(&self, id: &str) -> Option<Turn> {
-        let known = self.sessions.get(id).filter(|known| !known.status.is_busy())?;
+        let known = self.sessions.get(id)?;
+        if known.status.is_busy() || known.is_cut {
+            return None;
+        }
         Some(match (known.has_failed, known.is_stopped) {
             (_, true) => Turn::Stopped,
             (true, false) => Turn::Failed,
@@ -124,68 +137,19 @@ impl Shelf {
         self.forget_oldest();
     }
 
-    /// Nothing is under way any more: the server is new.
-    pub fn all_idle(&mut self) {
-        for known in self.sessions.values_mut() {
-            known.is_cut |= known.status.is_busy();
-            known.status = SessionStatus::Idle;
-            known.doing = None;
-        }
-        self.asks.clear();
-    }
-
-    /// Takes over what is under way in one folder.
-    pub fn take_status(&mut self, directory: &str, busy: &BTreeMap<String, SessionStatus>) {
-        for known in self.sessions.values_mut() {
-            if known.session.directory == directory {
-                let now = busy
-                    .get(&known.session.id)
-                    .cloned()
-                    .unwrap_or(SessionStatus::Idle);
-                known.is_cut &= !now.is_busy();
-                known.status = now;
-            }
-        }
-    }
-
-    /// The last messages of a session: its last words, and how it ended.
-    pub fn take_last(&mut self, id: &str, messages: &[Message]) {
-        let Some(known) = self.sessions.get_mut(id) else {
-            return;
-        };
-        let words = messages
-            .iter()
-            .rev()
-            .flat_map(|message| message.parts.iter().rev())
-            .find_map(|part| {
-                let PartKind::Text {
-                    text,
-                    is_synthetic: false,
-                    ..
-                } = &part.kind
-                else {
-                    return None;
-                };
-                Some(last_words(text)).filter(|words| !words.is_empty())
-            });
-        known.words = words.unwrap_or_default();
-        if let Some(Info::Assistant(step)) = messages.last().map(|message| &message.info) {
-            known.has_failed = step.error.as_ref().is_some_and(|error| !error.is_abort());
-            known.is_cut = step.time.completed.is_none() && step.error.is_none() && !known.status.is_busy();
-        }
-    }
-
-    /// Applies an event; true when a card changed.
-    pub fn apply(&mut self, event: &Event, home: &str) -> bool {
+    /// Applies an event of one folder; true when a card changed.
+    pub fn apply(&mut self, directory: &str, event: &Event, home: &str) -> bool {
         if let Some((request, ask)) = asked(event) {
-            return self.asks.insert(request.clone(), ask.clone()) != Some(ask);
+            let directory = directory.to_owned();
+            let open = Open { directory, ask };
+            return self.asks.insert(request.clone(), open.clone()) != Some(open);
         }
         if let Event::PermissionReplied { request_id, .. } | Event::QuestionClosed { request_id, .. } = event
         {
             return self.asks.remove(request_id).is_some();
         }
         if let Event::SessionDeleted(session) = event {
-            self.asks.retain(|_, ask| ask.asker != session.id);
+            self.asks.retain(|_, open| open.ask.asker != session.id);
             self.leaving.remove(&session.id);
             return self.sessions.remove(&session.id).is_some();
         }
@@ -199,7 +163,7 @@ impl Shelf {
         } else if let Some(known) = self.sessions.get_mut(&id) {
             known.apply(event, home);
             if !known.status.is_busy() {
-                self.asks.retain(|_, ask| ask.asker != id);
+                self.asks.retain(|_, open| open.ask.asker != id);
             }
         }
         self.card(&id) != before
@@ -237,7 +201,8 @@ impl Shelf {
 
     fn card(&self, id: &str) -> Option<Card> {
         let known = self.sessions.get(id)?;
-        let asked = self.asks.values().find(|ask| self.root_of(&ask.asker) == id);
+        let mut asks = self.asks.values().map(|open| &open.ask);
+        let asked = asks.find(|ask| self.root_of(&ask.asker) == id);
         let state = state_of(asked.is_some(), &known.status, known.has_failed, known.is_cut);
         let doing = match state {
             CardState::Waiting => asked.map(|ask| ask.wants.clone()),
@@ -293,7 +258,7 @@ impl Shelf {
 
     /// What waits, by the request's id.
     pub fn waiting(&self) -> impl Iterator<Item = (&str, &Ask)> {
-        self.asks.iter().map(|(id, ask)| (id.as_str(), ask))
+        self.asks.iter().map(|(id, open)| (id.as_str(), &open.ask))
     }
 
     /// How many sessions there are, and how many of them work.

@@ -42,6 +42,8 @@ pub enum Link {
     Up {
         /// Counts the connections since the agent started, from 1.
         epoch: u64,
+        /// Counts the servers, from 1: the same number means that it is still the same one.
+        server: u64,
     },
 }
 
@@ -52,6 +54,8 @@ pub enum Signal {
     Connected {
         /// As in [`Link::Up`].
         epoch: u64,
+        /// As in [`Link::Up`].
+        server: u64,
     },
     /// Something happened.
     Event {
@@ -71,8 +75,10 @@ pub enum Signal {
 pub(crate) struct Hub {
     link: watch::Sender<Link>,
     signals: broadcast::Sender<Signal>,
-    lines: broadcast::Sender<Arc<str>>,
+    /// As they came; `None` where the stream was lost.
+    lines: broadcast::Sender<Option<Arc<str>>>,
     epochs: Arc<AtomicU64>,
+    servers: Arc<AtomicU64>,
 }
 
 impl Hub {
@@ -85,6 +91,7 @@ impl Hub {
             signals: broadcast::Sender::new(SIGNALS_MAX),
             lines: broadcast::Sender::new(LINES_MAX),
             epochs: Arc::default(),
+            servers: Arc::default(),
         }
     }
 
@@ -96,14 +103,14 @@ impl Hub {
         // Subscribed before the link is looked at: what happens in between is then in the queue.
         let signals = self.signals.subscribe();
         let mut link = self.link.subscribe();
-        let epoch_open = match *link.borrow_and_update() {
-            Link::Up { epoch } => Some(epoch),
+        let open = match *link.borrow_and_update() {
+            Link::Up { epoch, server } => Some((epoch, server)),
             Link::Down { .. } => None,
         };
         Events {
             link,
             signals,
-            epoch_open,
+            open,
             epoch_told: 0,
         }
     }
@@ -112,11 +119,17 @@ impl Hub {
         tap::tap(self.link.clone(), self.lines.clone())
     }
 
+    /// Another server than before is about to be listened to.
+    fn met(&self) {
+        self.servers.fetch_add(1, Ordering::Relaxed);
+    }
+
     /// The next connection is open.
     fn connected(&self) {
         let epoch = self.epochs.fetch_add(1, Ordering::Relaxed) + 1;
-        self.link.send_replace(Link::Up { epoch });
-        self.tell(Signal::Connected { epoch });
+        let server = self.servers.load(Ordering::Relaxed);
+        self.link.send_replace(Link::Up { epoch, server });
+        self.tell(Signal::Connected { epoch, server });
     }
 
     /// There is no stream, for this reason. Told once per loss; the reason may change while it lasts.
@@ -132,6 +145,8 @@ impl Hub {
             is_new
         });
         if was_up {
+            // An error only means that nobody reads lines.
+            self.lines.send(None).ok();
             self.tell(Signal::Lost);
         }
     }
@@ -140,7 +155,7 @@ impl Hub {
     fn pass(&self, json: &str) {
         if self.lines.receiver_count() > 0 {
             // An error only means that the last tap was closed just now.
-            self.lines.send(Arc::from(json)).ok();
+            self.lines.send(Some(Arc::from(json))).ok();
         }
     }
 
@@ -154,8 +169,8 @@ impl Hub {
 pub struct Events {
     link: watch::Receiver<Link>,
     signals: broadcast::Receiver<Signal>,
-    /// The connection that was open when this subscription began, until that has been told.
-    epoch_open: Option<u64>,
+    /// The connection that was open when this subscription began, and its server, until that has been told.
+    open: Option<(u64, u64)>,
     epoch_told: u64,
 }
 
@@ -198,14 +213,14 @@ impl Events {
     }
 
     fn first(&mut self) -> Option<Signal> {
-        let epoch = self.epoch_open.take()?;
+        let (epoch, server) = self.open.take()?;
         self.epoch_told = epoch;
-        Some(Signal::Connected { epoch })
+        Some(Signal::Connected { epoch, server })
     }
 
     /// What becomes of a signal; `None` for what the subscriber knows already.
     fn take(&mut self, signal: Signal) -> Option<Signal> {
-        if let Signal::Connected { epoch } = signal {
+        if let Signal::Connected { epoch, .. } = signal {
             if epoch == self.epoch_told {
                 return None;
             }
@@ -223,9 +238,9 @@ impl Events {
         tracing::debug!(count, "a subscriber to opencode's events was too slow");
         self.signals = self.signals.resubscribe();
         match *self.link.borrow_and_update() {
-            Link::Up { epoch } if epoch != self.epoch_told => {
+            Link::Up { epoch, server } if epoch != self.epoch_told => {
                 self.epoch_told = epoch;
-                Signal::Connected { epoch }
+                Signal::Connected { epoch, server }
             }
             Link::Up { .. } => Signal::Lagged,
             Link::Down { .. } => Signal::Lost,

@@ -7,22 +7,15 @@ use std::{
 };
 
 use kit::{CancellationToken, Notice, NoticeKind, Told};
-use opencode::{Signal, api::SessionFilter, wire::Event};
+use opencode::{Signal, wire::Event};
 use tokio::{task::JoinSet, time::interval};
 
 use super::{Desk, tell};
-use crate::shelf;
 
 /// A transcript without viewers is kept this long: reloads and short walks between pages cost nothing.
 pub const UNSEEN_MAX: Duration = Duration::from_secs(45);
 /// How often things are tidied away.
 const TIDY_EVERY: Duration = Duration::from_secs(5);
-/// Sessions listed at once.
-const LIST_SESSIONS: usize = 200;
-/// Sessions whose last words are fetched for their cards.
-const WORDS_SESSIONS: usize = 12;
-/// Configured folders whose state is fetched; each costs the server an instance.
-const FOLDERS_MAX: usize = 4;
 /// How long a deleted session can be had back.
 const UNDO: Duration = Duration::from_secs(10);
 
@@ -83,12 +76,10 @@ impl Desk {
 
     fn take(self: &Arc<Self>, signal: Signal, fetches: &mut JoinSet<()>) {
         match signal {
-            Signal::Event { event, .. } => self.apply(&event, fetches),
-            Signal::Connected { .. } => {
-                let mut live = self.lock();
-                live.catalogs.clear();
-                live.shelf.all_idle();
-                drop(live);
+            Signal::Event { directory, event } => self.apply(&directory, &event, fetches),
+            Signal::Connected { server, .. } => {
+                let void = self.meet(server);
+                self.settle(&void);
                 fetches.spawn(Arc::clone(self).refresh());
             }
             Signal::Lagged => {
@@ -98,7 +89,19 @@ impl Desk {
         }
     }
 
-    fn apply(self: &Arc<Self>, event: &Arc<Event>, fetches: &mut JoinSet<()>) {
+    /// The stream is open again: to the server that was there before, whose turns may go on, or to another one. The
+    /// requests that are void by that.
+    fn meet(&self, server: u64) -> Vec<String> {
+        let mut live = self.lock();
+        live.catalogs.clear();
+        let is_same = std::mem::replace(&mut live.server, server) == server;
+        if is_same {
+            return Vec::new();
+        }
+        live.shelf.all_idle()
+    }
+
+    fn apply(self: &Arc<Self>, directory: &str, event: &Arc<Event>, fetches: &mut JoinSet<()>) {
         if matches!(**event, Event::InstanceDisposed { .. } | Event::GlobalDisposed) {
             self.lock().catalogs.clear();
             fetches.spawn(Arc::clone(self).refresh());
@@ -107,7 +110,7 @@ impl Desk {
         let mut held = self.lock();
         let live = &mut *held;
         let was_busy = event.session_id().is_some_and(|id| live.shelf.is_busy(id));
-        let is_shelf_new = live.shelf.apply(event, &self.home);
+        let is_shelf_new = live.shelf.apply(directory, event, &self.home);
         let turn = event
             .session_id()
             .filter(|_| was_busy)
@@ -140,104 +143,9 @@ impl Desk {
         }
     }
 
-    /// Fetches the list, what is under way, and what pages show.
-    async fn refresh(self: Arc<Self>) {
-        let open = self.keep_open_only();
-        for id in open {
-            if let Err(error) = self.refetch(&id).await {
-                tracing::debug!(%error, "a session on a page could not be fetched again");
-            }
-        }
-        let filter = SessionFilter {
-            limit: Some(LIST_SESSIONS),
-            ..SessionFilter::default()
-        };
-        match self.api.all_sessions(&filter).await {
-            Ok(page) => self.change_shelf(|shelf| shelf.take_list(page.sessions)),
-            Err(error) => tracing::warn!(%error, "the sessions could not be listed"),
-        }
-        self.statuses().await;
-        self.last_words().await;
-    }
-
-    /// Forgets transcripts nobody looks at and names the others.
-    fn keep_open_only(&self) -> Vec<String> {
-        let mut live = self.lock();
-        live.slots.retain(|_, slot| {
-            let viewers = slot
-                .transcript
-                .as_ref()
-                .map_or(0, |transcript| transcript.viewers());
-            slot.recorded.is_some() || viewers > 0
-        });
-        live.slots.keys().cloned().collect()
-    }
-
-    /// What is under way in the folders this program knows to be in use.
-    async fn statuses(&self) {
-        let folders: BTreeSet<String> = {
-            let live = self.lock();
-            let shown = live.slots.keys().filter_map(|id| live.shelf.session(id));
-            let mut folders: BTreeSet<String> = shown.map(|session| session.directory.clone()).collect();
-            folders.extend(self.settings.get().projects.into_iter().take(FOLDERS_MAX));
-            folders
-        };
-        for folder in folders {
-            let (status, permissions, questions) = tokio::join!(
-                self.api.status(&folder),
-                self.api.permissions(&folder),
-                self.api.questions(&folder)
-            );
-            let Ok(status) = status else { continue };
-            let permissions = permissions.unwrap_or_default().into_iter();
-            let questions = questions.unwrap_or_default().into_iter();
-            let asks: Vec<Event> = permissions
-                .map(|asked| Event::PermissionAsked(Box::new(asked)))
-                .chain(questions.map(|asked| Event::QuestionAsked(Box::new(asked))))
-                // A request of a session that does nothing is void.
-                .filter(|event| event.session_id().is_some_and(|id| status.contains_key(id)))
-                .collect();
-            let known: BTreeSet<String> =
-                self.shelf(|shelf| shelf.waiting().map(|(id, ..)| id.to_owned()).collect());
-            self.change_shelf(|shelf| {
-                shelf.take_status(&folder, &status);
-                for event in &asks {
-                    shelf.apply(event, &self.home);
-                }
-            });
-            self.tell_new(&known, &asks);
-        }
-    }
-
-    /// Requests that were made while nobody listened are told as those that are heard.
-    fn tell_new(&self, known: &BTreeSet<String>, asks: &[Event]) {
-        let live = self.lock();
-        let fresh: Vec<Notice> = asks
-            .iter()
-            .filter_map(shelf::asked)
-            .filter(|(request, _)| !known.contains(*request))
-            .filter_map(|(request, ask)| tell::waiting(&live, request, &ask))
-            .collect();
-        drop(live);
-        fresh.into_iter().for_each(|notice| self.notices.send(notice));
-    }
-
     /// The owner looks at a session: how its last turn ended is no news any more.
     pub fn seen(&self, session: &str) {
         self.notices.settle(&tell::turn_key(session));
-    }
-
-    /// The last words of the sessions on cards.
-    async fn last_words(&self) {
-        let ids: Vec<String> = self.shelf(|shelf| {
-            let cards = shelf.cards().into_iter().filter(|card| card.words.is_empty());
-            cards.take(WORDS_SESSIONS).map(|card| card.id).collect()
-        });
-        for id in ids {
-            if let Ok(page) = self.api.messages("", &id, 2, None).await {
-                self.change_shelf(|shelf| shelf.take_last(&id, &page.messages));
-            }
-        }
     }
 
     /// Hides a session; it is deleted in a moment unless it is had back.

@@ -119,7 +119,7 @@ impl Desk {
     }
 
     /// Finds out whose sub-agents ask.
-    async fn learn_askers(&self, permissions: &[Permission], questions: &[Question]) {
+    pub(super) async fn learn_askers(&self, permissions: &[Permission], questions: &[Question]) {
         let askers = permissions.iter().map(|asked| &asked.session_id);
         for asker in askers.chain(questions.iter().map(|asked| &asked.session_id)) {
             let is_known =

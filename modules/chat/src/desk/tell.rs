@@ -61,7 +61,8 @@ pub(super) fn waiting(live: &Live, request: &str, ask: &Ask) -> Option<Notice> {
     })
 }
 
-fn ended(live: &Live, session: &str, turn: Turn) -> Option<Notice> {
+/// A turn is over.
+pub(super) fn ended(live: &Live, session: &str, turn: Turn) -> Option<Notice> {
     if is_looked_at(live, session) {
         return None;
     }

@@ -18,7 +18,7 @@ fn session(id: &str, updated: u64) -> Session {
 fn tell(shelf: &mut Shelf, kind: &str, properties: &str) -> bool {
     let line =
         format!(r#"{{"directory":"/p","payload":{{"id":"e","type":"{kind}","properties":{properties}}}}}"#);
-    shelf.apply(&Line::parse(&line).unwrap().event, "/home/ann")
+    shelf.apply("/p", &Line::parse(&line).unwrap().event, "/home/ann")
 }
 
 #[test]
@@ -119,4 +119,80 @@ fn a_turn_the_server_died_in_is_cut() {
     shelf.all_idle();
 
     assert_eq!(shelf.cards()[0].state, CardState::Cut);
+}
+
+fn asks(json: &str) -> Vec<Event> {
+    let line = format!(
+        r#"{{"directory":"/p","payload":{{"id":"e","type":"permission.asked","properties":{json}}}}}"#
+    );
+    vec![Line::parse(&line).unwrap().event]
+}
+
+const ASK: &str = r#"{"id":"per_1","sessionID":"ses_a","permission":"bash","metadata":{"command":"ls"}}"#;
+
+fn busy(ids: &[&str]) -> BTreeMap<String, SessionStatus> {
+    ids.iter()
+        .map(|id| ((*id).to_owned(), SessionStatus::Busy))
+        .collect()
+}
+
+#[test]
+fn what_goes_on_over_a_gap_is_neither_cut_nor_done() {
+    let mut shelf = Shelf::default();
+    shelf.take_list(vec![session("ses_a", 1)]);
+    shelf.take_status("/p", &busy(&["ses_a"]));
+    shelf.take_asks("/p", &asks(ASK), &BTreeSet::new(), "/home/ann");
+    assert_eq!(shelf.folders_under_way(), BTreeSet::from(["/p".to_owned()]));
+
+    let before = shelf.requests_in("/p");
+    let ended = shelf.take_status("/p", &busy(&["ses_a"]));
+    let closed = shelf.take_asks("/p", &asks(ASK), &before, "/home/ann");
+
+    assert_eq!((ended, closed), (vec![], vec![]));
+    assert_eq!(shelf.cards()[0].state, CardState::Waiting);
+}
+
+#[test]
+fn what_ended_or_was_answered_in_a_gap_is_named() {
+    let mut shelf = Shelf::default();
+    shelf.take_list(vec![session("ses_a", 1)]);
+    shelf.take_status("/p", &busy(&["ses_a"]));
+    shelf.take_asks("/p", &asks(ASK), &BTreeSet::new(), "/home/ann");
+
+    let before = shelf.requests_in("/p");
+    let ended = shelf.take_status("/p", &busy(&[]));
+    let closed = shelf.take_asks("/p", &[], &before, "/home/ann");
+
+    assert_eq!(ended, ["ses_a"]);
+    assert_eq!(closed, ["per_1"]);
+    assert_eq!(shelf.cards()[0].state, CardState::Idle);
+    assert!(shelf.folders_under_way().is_empty());
+}
+
+#[test]
+fn a_request_that_was_made_while_the_list_was_fetched_stays() {
+    let mut shelf = Shelf::default();
+    shelf.take_list(vec![session("ses_a", 1)]);
+    let before = shelf.requests_in("/p");
+    tell(&mut shelf, "permission.asked", ASK);
+
+    let closed = shelf.take_asks("/p", &[], &before, "/home/ann");
+
+    assert!(closed.is_empty());
+    assert_eq!(shelf.waiting().count(), 1);
+}
+
+#[test]
+fn another_folder_is_left_alone() {
+    let mut shelf = Shelf::default();
+    shelf.take_list(vec![session("ses_a", 1)]);
+    shelf.take_status("/p", &busy(&["ses_a"]));
+    tell(&mut shelf, "permission.asked", ASK);
+
+    let before = shelf.requests_in("/q");
+    let ended = shelf.take_status("/q", &busy(&[]));
+    let closed = shelf.take_asks("/q", &[], &before, "/home/ann");
+
+    assert_eq!((ended, closed), (vec![], vec![]));
+    assert_eq!(shelf.cards()[0].state, CardState::Waiting);
 }

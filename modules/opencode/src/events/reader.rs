@@ -19,6 +19,7 @@ use tokio::{
 use super::{
     Hub, Signal,
     sse::{EVENT_BYTES_MAX, Found, Sse},
+    tap,
 };
 use crate::wire::{Event, Line};
 
@@ -75,6 +76,7 @@ impl EventReader {
         let hub = &self.hub;
         let mut upstream = self.upstream.clone();
         let mut wait = RECONNECT_FIRST;
+        let mut last = None;
         loop {
             let current = upstream.borrow_and_update().clone();
             let Some(current) = current else {
@@ -84,6 +86,10 @@ impl EventReader {
                 }
                 continue;
             };
+            if last.as_ref() != Some(&current) {
+                hub.met();
+                last = Some(current.clone());
+            }
             let begun = Instant::now();
             let ended = tokio::select! {
                 // Another server, or none: what comes from this one is of no interest any more.
@@ -142,21 +148,21 @@ impl EventReader {
         let mut chunks = response.bytes_stream();
         let mut sse = Sse::new(EVENT_BYTES_MAX);
         let mut folders = Folders::default();
+        let mut found = Vec::new();
         loop {
             let chunk = timeout(STALL_MAX, chunks.next())
                 .await
                 .map_err(|_late| Ended::Stalled)?;
             let chunk = chunk.ok_or(Ended::Closed)??;
             self.heard.fetch_add(chunk.len() as u64, Ordering::Relaxed);
-            sse.push(&chunk, |found| match found {
-                Found::Data(json) => take(hub, &mut folders, &json),
-                Found::TooLarge => {
-                    tracing::warn!("an event of opencode was too large and was left out");
-                    hub.tell(Signal::Lagged);
-                }
-            });
-            // A burst that fills many chunks must not keep the subscribers from running.
+            sse.push(&chunk, |one| found.push(one));
+            pass(hub, &found);
+            // Who only hands lines on does so now and does not wait for those who read and draw them. And a burst that
+            // fills many chunks must not keep anybody from running.
             tokio::task::yield_now().await;
+            for one in found.drain(..) {
+                take(hub, &mut folders, one);
+            }
         }
     }
 }
@@ -176,25 +182,36 @@ enum Ended {
     Broke(#[from] reqwest::Error),
 }
 
-fn take(hub: &Hub, folders: &mut Folders, json: &str) {
-    let line = Line::parse(json);
-    match line {
-        Some(Line {
-            event: Event::Connected,
-            ..
-        }) => hub.connected(),
-        Some(Line {
-            event: Event::Heartbeat,
-            ..
-        })
-        | None => hub.pass(json),
-        Some(Line { directory, event }) => {
+/// Hands the lines on as they came, unread.
+fn pass(hub: &Hub, found: &[Found]) {
+    for one in found {
+        if let Found::Data(json) = one
+            && !tap::is_greeting(json)
+        {
             hub.pass(json);
-            hub.tell(Signal::Event {
-                directory: folders.shared(directory),
-                event: Arc::new(event),
-            });
         }
+    }
+}
+
+fn take(hub: &Hub, folders: &mut Folders, found: Found) {
+    let json = match found {
+        Found::Data(json) => json,
+        Found::TooLarge => {
+            tracing::warn!("an event of opencode was too large and was left out");
+            hub.tell(Signal::Lagged);
+            return;
+        }
+    };
+    let Some(Line { directory, event }) = Line::parse(&json) else {
+        return;
+    };
+    if event == Event::Connected {
+        hub.connected();
+    } else if event != Event::Heartbeat {
+        hub.tell(Signal::Event {
+            directory: folders.shared(directory),
+            event: Arc::new(event),
+        });
     }
 }
 

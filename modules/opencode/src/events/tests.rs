@@ -3,6 +3,10 @@ use futures_util::StreamExt;
 use super::*;
 use crate::wire::Delta;
 
+fn connected(epoch: u64, server: u64) -> Signal {
+    Signal::Connected { epoch, server }
+}
+
 fn delta(text: &str) -> Signal {
     Signal::Event {
         directory: Arc::from("/p"),
@@ -22,7 +26,7 @@ fn a_subscriber_hears_first_that_the_stream_is_open() {
     hub.tell(delta("a"));
 
     for events in [&mut early, &mut late] {
-        assert_eq!(events.try_recv(), Some(Signal::Connected { epoch: 1 }));
+        assert_eq!(events.try_recv(), Some(connected(1, 0)));
         assert_eq!(events.try_recv(), Some(delta("a")));
         assert_eq!(events.try_recv(), None);
     }
@@ -38,9 +42,9 @@ fn a_lost_stream_is_told_once_and_its_successor_has_the_next_epoch() {
     hub.down("it is starting");
     hub.connected();
 
-    assert_eq!(events.try_recv(), Some(Signal::Connected { epoch: 1 }));
+    assert_eq!(events.try_recv(), Some(connected(1, 0)));
     assert_eq!(events.try_recv(), Some(Signal::Lost));
-    assert_eq!(events.try_recv(), Some(Signal::Connected { epoch: 2 }));
+    assert_eq!(events.try_recv(), Some(connected(2, 0)));
     assert_eq!(events.try_recv(), None);
 }
 
@@ -49,7 +53,7 @@ fn a_slow_subscriber_is_told_and_does_not_get_what_is_old() {
     let hub = Hub::new();
     hub.connected();
     let mut events = hub.events();
-    assert_eq!(events.try_recv(), Some(Signal::Connected { epoch: 1 }));
+    assert_eq!(events.try_recv(), Some(connected(1, 0)));
 
     for _ in 0..=SIGNALS_MAX {
         hub.tell(delta("old"));
@@ -75,6 +79,24 @@ async fn a_tap_is_greeted_passes_lines_on_and_ends_with_the_stream() {
     assert_eq!(lines.len(), 2);
     assert!(lines[0].contains("server.connected"));
     assert_eq!(lines[1], "{\"a\":1}");
+}
+
+#[test]
+fn the_greeting_is_told_from_lines_that_only_mention_it() {
+    let check = |json: &str, expected: bool| assert_eq!(tap::is_greeting(json), expected, "{json}");
+    check(
+        r#"{"payload":{"id":"evt_1","type":"server.connected","properties":{}}}"#,
+        true,
+    );
+    check(
+        r#"{"payload":{"type":"server.heartbeat","properties":{}}}"#,
+        false,
+    );
+    let words = format!(
+        r#"{{"directory":"/p","payload":{{"type":"message.part.delta","properties":{{"delta":"{}"type":"server.connected""}}}}}}"#,
+        "word ".repeat(20)
+    );
+    check(&words, false);
 }
 
 mod reading {
@@ -146,15 +168,37 @@ mod reading {
     async fn a_stream_that_breaks_is_opened_again() {
         let found = told(IDLE, true, 5).await;
 
-        let connected = |epoch| Signal::Connected { epoch };
-        assert_eq!(found, [connected(1), idle(), Signal::Lost, connected(2), idle()]);
+        assert_eq!(
+            found,
+            [connected(1, 1), idle(), Signal::Lost, connected(2, 1), idle()]
+        );
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_stream_that_falls_silent_is_opened_again() {
         let found = told("", false, 3).await;
 
-        let connected = |epoch| Signal::Connected { epoch };
-        assert_eq!(found, [connected(1), Signal::Lost, connected(2)]);
+        assert_eq!(found, [connected(1, 1), Signal::Lost, connected(2, 1)]);
+    }
+
+    #[tokio::test]
+    async fn another_server_is_told_apart_from_the_same_one() {
+        let first = server("", false).await;
+        let second = server("", false).await.borrow().clone();
+        let (api, reader) = crate::Api::connect(first.subscribe(), std::sync::Arc::default()).unwrap();
+        let mut events = api.events();
+        let stop = CancellationToken::new();
+        let reading = tokio::spawn({
+            let stop = stop.clone();
+            async move { reader.run(stop).await }
+        });
+
+        assert_eq!(events.recv().await, connected(1, 1));
+        first.send_replace(second);
+
+        assert_eq!(events.recv().await, Signal::Lost);
+        assert_eq!(events.recv().await, connected(2, 2));
+        stop.cancel();
+        reading.await.unwrap();
     }
 }

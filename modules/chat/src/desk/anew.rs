@@ -1,0 +1,143 @@
+//! Fetching what was missed: after the event stream was away, a subscriber was too slow, or a server is new.
+
+use std::{collections::BTreeSet, sync::Arc};
+
+use kit::Notice;
+use opencode::{api::SessionFilter, wire::Event};
+
+use super::{Desk, tell};
+use crate::shelf;
+
+/// Sessions listed at once.
+const LIST_SESSIONS: usize = 200;
+/// Sessions whose last words are fetched for their cards.
+const WORDS_SESSIONS: usize = 12;
+/// Messages that tell how a turn ended.
+const END_MESSAGES: usize = 2;
+/// Configured folders whose state is fetched; each costs the server an instance.
+const FOLDERS_MAX: usize = 4;
+
+impl Desk {
+    /// Fetches the list, what is under way, and what pages show.
+    pub(super) async fn refresh(self: Arc<Self>) {
+        let open = self.keep_open_only();
+        for id in open {
+            if let Err(error) = self.refetch(&id).await {
+                tracing::debug!(%error, "a session on a page could not be fetched again");
+            }
+        }
+        let filter = SessionFilter {
+            limit: Some(LIST_SESSIONS),
+            ..SessionFilter::default()
+        };
+        match self.api.all_sessions(&filter).await {
+            Ok(page) => self.change_shelf(|shelf| shelf.take_list(page.sessions)),
+            Err(error) => tracing::warn!(%error, "the sessions could not be listed"),
+        }
+        for folder in self.folders_to_ask() {
+            self.look_into(&folder).await;
+        }
+        self.last_words().await;
+    }
+
+    /// Forgets transcripts nobody looks at and names the others.
+    fn keep_open_only(&self) -> Vec<String> {
+        let mut live = self.lock();
+        live.slots.retain(|_, slot| {
+            let viewers = slot
+                .transcript
+                .as_ref()
+                .map_or(0, |transcript| transcript.viewers());
+            slot.recorded.is_some() || viewers > 0
+        });
+        live.slots.keys().cloned().collect()
+    }
+
+    /// The folders this program knows to be in use: those of pages, those something was under way in, and the first of
+    /// the projects.
+    fn folders_to_ask(&self) -> BTreeSet<String> {
+        let live = self.lock();
+        let mut folders = live.shelf.folders_under_way();
+        let shown = live.slots.keys().filter_map(|id| live.shelf.session(id));
+        folders.extend(shown.map(|session| session.directory.clone()));
+        folders.extend(self.settings.get().projects.into_iter().take(FOLDERS_MAX));
+        folders
+    }
+
+    /// What is under way in one folder. A folder that cannot be asked stays as it is known.
+    async fn look_into(&self, folder: &str) {
+        let before = self.shelf(|shelf| shelf.requests_in(folder));
+        let (status, permissions, questions) = tokio::join!(
+            self.api.status(folder),
+            self.api.permissions(folder),
+            self.api.questions(folder)
+        );
+        let Ok(status) = status else { return };
+        let mut ended = Vec::new();
+        self.change_shelf(|shelf| ended = shelf.take_status(folder, &status));
+        if let (Ok(permissions), Ok(questions)) = (permissions, questions) {
+            self.learn_askers(&permissions, &questions).await;
+            let permissions = permissions.into_iter().map(Box::new).map(Event::PermissionAsked);
+            let questions = questions.into_iter().map(Box::new).map(Event::QuestionAsked);
+            let asks: Vec<Event> = permissions
+                .chain(questions)
+                // A request of a session that does nothing is void.
+                .filter(|event| event.session_id().is_some_and(|id| status.contains_key(id)))
+                .collect();
+            self.take_asks(folder, &asks, &before);
+        }
+        for id in ended {
+            self.learn_end(&id).await;
+        }
+    }
+
+    /// Requests that were made while nobody listened are told as those that are heard.
+    fn take_asks(&self, folder: &str, asks: &[Event], before: &BTreeSet<String>) {
+        let mut closed = Vec::new();
+        self.change_shelf(|shelf| closed = shelf.take_asks(folder, asks, before, &self.home));
+        self.settle(&closed);
+        let live = self.lock();
+        let fresh: Vec<Notice> = asks
+            .iter()
+            .filter_map(shelf::asked)
+            .filter(|(request, _)| !before.contains(*request))
+            .filter_map(|(request, ask)| tell::waiting(&live, request, &ask))
+            .collect();
+        drop(live);
+        fresh.into_iter().for_each(|notice| self.notices.send(notice));
+    }
+
+    /// Takes back what was told of requests that are closed.
+    pub(super) fn settle(&self, requests: &[String]) {
+        for request in requests {
+            self.notices.settle(&tell::ask_key(request));
+        }
+    }
+
+    /// How a turn ended that nobody heard the end of.
+    async fn learn_end(&self, id: &str) {
+        let Ok(page) = self.api.messages("", id, END_MESSAGES, None).await else {
+            return;
+        };
+        self.change_shelf(|shelf| shelf.take_last(id, &page.messages));
+        let live = self.lock();
+        let notice = live.shelf.turn(id).and_then(|turn| tell::ended(&live, id, turn));
+        drop(live);
+        if let Some(notice) = notice {
+            self.notices.send(notice);
+        }
+    }
+
+    /// The last words of the sessions on cards.
+    async fn last_words(&self) {
+        let ids: Vec<String> = self.shelf(|shelf| {
+            let cards = shelf.cards().into_iter().filter(|card| card.words.is_empty());
+            cards.take(WORDS_SESSIONS).map(|card| card.id).collect()
+        });
+        for id in ids {
+            if let Ok(page) = self.api.messages("", &id, END_MESSAGES, None).await {
+                self.change_shelf(|shelf| shelf.take_last(&id, &page.messages));
+            }
+        }
+    }
+}
