@@ -61,7 +61,7 @@ async function start(program, args, wanted, options) {
  * The setting `opencode.env` for a model at this address.
  * @param {string} address
  */
-async function environment(address) {
+export async function environment(address) {
   const { stdout } = await run(fakeModel, ["--config", address]);
   return stdout.trim();
 }
