@@ -8,6 +8,8 @@ tester=nexus-test
 # The window lets a driver attach; a build for users does not.
 test_features=window/automation
 failed=()
+# More variables of the tests.
+tester_env=()
 
 dev_test() {
   local stage chosen=("$@")
@@ -99,6 +101,17 @@ stage_browser() {
   run browser as_tester "$tree/tests/web" "$story_limit_s" node --test --test-concurrency=1 "${files[@]}"
 }
 
+# The stories that have a long form, in it: a hundred kills each, a server that is stopped or busy at the real waits, a
+# flood of a minute. Some 45 minutes; nothing should run beside it.
+dev_long() {
+  prepare
+  story_limit_s=7200
+  tester_env=(NEXUS_TEST_LONG=1)
+  stories long supervision::loops supervision::enduring supervision::misbehaving --test-threads=1 --nocapture
+  nobody_left
+  ((${#failed[@]} == 0)) || die 1 "Failed: ${failed[*]}"
+}
+
 # The stories over and over: what is flaky or grows is found by repetition.
 dev_repeat() {
   local minutes=${1:-60} rounds=0
@@ -148,16 +161,17 @@ tester_home() {
   fi
 }
 
-# as_tester FOLDER SECONDS COMMAND…: in a clean environment, as an ordinary user, for a limited time.
+# as_tester FOLDER SECONDS COMMAND…: in a clean environment, as an ordinary user, for a limited time. Property tests
+# have the same cases in each run: a change is judged by what it changes, and `fuzz` looks for what nobody thought of.
 as_tester() {
   local folder=$1 limit=$2 become=()
   shift 2
   ((EUID == 0)) && become=(setpriv "--reuid=$tester" "--regid=$tester" --init-groups --inh-caps=-all)
   (cd "$folder" && exec "${become[@]}" env -i \
     "PATH=/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin" "HOME=$tester_home" "TMPDIR=$tester_home" LANG=C.UTF-8 \
-    "USER=${tester}" "SHELL=/bin/sh" RUST_BACKTRACE=1 "CARGO_MANIFEST_DIR=$folder" \
+    "USER=${tester}" "SHELL=/bin/sh" RUST_BACKTRACE=1 PROPTEST_RNG_SEED=1 "CARGO_MANIFEST_DIR=$folder" \
     "NEXUS_DEV_CACHE=$cache" "NEXUS_TEST_OPENCODE=$opencode_home/bin/opencode" \
-    "NEXUS_TEST_PROGRAMS=$target/debug" "NEXUS_TEST_NODE=$node_tools" \
+    "NEXUS_TEST_PROGRAMS=$target/debug" "NEXUS_TEST_NODE=$node_tools" "${tester_env[@]}" \
     timeout --kill-after=10 "$limit" "$@" 9>&- </dev/null)
 }
 

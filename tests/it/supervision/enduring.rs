@@ -51,6 +51,11 @@ fn a_stopped_server_is_replaced_and_the_history_tells_why() {
         "a stopped server: unresponsive after {unresponsive:?}, replaced after {replaced:?}"
     ));
     assert!(replaced >= Duration::from_secs(earliest), "{replaced:?}");
+    assert!(replaced <= Duration::from_secs(latest + shown), "{replaced:?}");
+    assert!(
+        !is_long() || replaced <= Duration::from_secs(latest),
+        "{replaced:?}"
+    );
     gone("the stopped one to be gone", &[old]);
     healthy_again(&agent, old);
     let last = until("the end in the history", PATIENCE, || {

@@ -11,9 +11,11 @@ use crate::harness::{Agent, PATIENCE, Pid, Processes, until};
 
 /// What an automatic restart may add to opencode's own start.
 const ADDED_MAX: Duration = Duration::from_millis(500);
-/// Clean starts to compare with, spread over the run: a machine that does other things makes single starts slow, clean
-/// ones and others alike.
-const CLEAN_STARTS: usize = 5;
+/// What a machine may add that does other things beside: a few rounds say too little to judge them by less.
+const NOISE_MAX: Duration = Duration::from_secs(2);
+/// Rounds to each clean start, to compare with. They are spread over the run: opencode's own start varies by a second on
+/// one machine, clean or not.
+const ROUNDS_PER_CLEAN_START: usize = 5;
 /// The kernel's clock ticks that start times are counted in.
 const TICKS_PER_SECOND: f64 = 100.0;
 /// No waits, so that the loop measures the way back and not the patience.
@@ -63,8 +65,10 @@ fn kill_again_and_again(agent: &Agent, rounds: usize, victim: impl Fn(&Agent, Pi
     let seconds = odd_sleep();
     let mut strangers = strangers(agent, &seconds);
     for round in 0..rounds {
-        if round % (rounds / CLEAN_STARTS) == 0 {
-            figures.clean.push(own_start(agent, 1));
+        if round % ROUNDS_PER_CLEAN_START == 0 {
+            figures
+                .clean
+                .push(own_start(agent, if is_long() { 1 } else { 3 }));
         }
         let old = agent.healthy();
         let tools = shell_of(agent, &odd_sleep());
@@ -146,25 +150,27 @@ impl Figures {
         let p95 = |times: &[Duration]| times[(times.len() * 95 / 100).min(times.len() - 1)];
         report(&format!(
             "{who} killed {} times: opencode spawned again after {:?} (median) {:?} (p95), healthy after {:?} (median) \
-             {:?} (p95); clean starts in between took {:?}",
+             {:?} (p95); {} clean starts in between took {:?} (median) {:?} (p95)",
             self.back.len(),
             median(&self.spawned),
             p95(&self.spawned),
             median(&self.back),
             p95(&self.back),
-            self.clean
+            self.clean.len(),
+            median(&self.clean),
+            p95(&self.clean),
         ));
-        // Much of this is the kernel's: it takes apart what opencode had in memory before anybody hears of its end.
-        assert!(median(&self.spawned) <= ADDED_MAX, "{:?}", self.spawned);
-        assert!(
-            median(&self.back) <= median(&self.clean) + ADDED_MAX,
-            "{:?}",
-            self.back
-        );
-        // Of a few rounds the slowest says more about the machine than about us.
         if is_long() {
-            let slowest = self.clean.last().expect("there were clean starts");
-            assert!(p95(&self.back) <= *slowest + ADDED_MAX, "{:?}", self.back);
+            // Much of this is the kernel's: it takes apart what opencode had in memory before anybody hears of its end.
+            assert!(median(&self.spawned) <= ADDED_MAX, "{:?}", self.spawned);
+            assert!(p95(&self.back) <= p95(&self.clean) + ADDED_MAX, "{:?}", self.back);
+        } else {
+            assert!(median(&self.spawned) <= NOISE_MAX, "{:?}", self.spawned);
+            assert!(
+                median(&self.back) <= p95(&self.clean) + ADDED_MAX + NOISE_MAX,
+                "{:?}",
+                self.back
+            );
         }
     }
 }
