@@ -2,7 +2,7 @@
 
 use anyhow::Context;
 use tao::{platform::unix::WindowExtUnix, window::Window};
-use webkit2gtk::WebViewExt;
+use webkit2gtk::{HardwareAccelerationPolicy, SettingsExt, WebViewExt};
 use wry::{WebView, WebViewBuilder, WebViewBuilderExtUnix, WebViewExtUnix};
 
 /// Connects to the display.
@@ -18,7 +18,11 @@ pub(crate) fn build(builder: WebViewBuilder<'_>, window: &Window) -> anyhow::Res
     let content = window
         .default_vbox()
         .context("the window has no room for a page")?;
-    Ok(builder.build_gtk(content)?)
+    let page = builder.build_gtk(content)?;
+    if let Some(settings) = page.webview().settings() {
+        settings.set_hardware_acceleration_policy(HardwareAccelerationPolicy::Never);
+    }
+    Ok(page)
 }
 
 /// Calls `then` when the page's process dies; wry itself says nothing of it.
