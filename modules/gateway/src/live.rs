@@ -79,13 +79,19 @@ async fn open(
     headers: HeaderMap,
     upgrade: WebSocketUpgrade,
 ) -> Response<Body> {
-    let module = live.modules.iter().find(|module| module.id().0 == wanted.view);
     let request = LiveRequest {
         key: wanted.key,
         cursor: wanted.cursor,
         caller: caller.clone(),
     };
-    let Some(view) = module.and_then(|module| module.live(request)) else {
+    let view: Option<Box<dyn Feed>> = if wanted.view == web::live::HEADER_ONLY {
+        Some(Box::new(web::live::Quiet))
+    } else {
+        let mut modules = live.modules.iter();
+        let module = modules.find(|module| module.id().0 == wanted.view);
+        module.and_then(|module| module.live(request))
+    };
+    let Some(view) = view else {
         return No::NotFound.answer(&headers);
     };
     let Some(place) = live.keys.stream(&session) else {

@@ -3,7 +3,7 @@
 use kit::{Chrome, Page};
 use maud::{DOCTYPE, Markup, html};
 
-use crate::{asset_path, header, icon};
+use crate::{asset_path, header, icon, live::HEADER_ONLY};
 
 /// Which live view a page opens a socket for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,7 +20,7 @@ pub struct LiveView {
 pub struct Body {
     /// Stands in the window's title and nowhere else.
     pub title: String,
-    /// The socket that keeps the page true.
+    /// The socket that keeps the page true; `None` for a page of which only the header lives.
     pub live: Option<LiveView>,
     /// Classes of `<body>`, e.g. `"chat"`; the stylesheet's hook for layouts of their own.
     pub class: &'static str,
@@ -37,7 +37,7 @@ pub fn page(chrome: &Chrome, body: Body) -> Markup {
         html lang="en" {
             (head(&body.title))
             body class=(body.class)
-                data-live-view=[live.map(|live| live.view)]
+                data-live-view=(live.map_or(HEADER_ONLY, |live| live.view))
                 data-live-key=[live.map(|live| &live.key)]
                 data-live-cursor=[live.and_then(|live| live.cursor.as_ref())] {
                 a.skip href="#main" { "Skip to content" }

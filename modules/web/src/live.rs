@@ -18,6 +18,9 @@ pub const CLOSE_RELOAD: u16 = 4000;
 /// Close code of the socket when the session has ended: the page loads itself again, which leads to the login.
 pub const CLOSE_LOGIN: u16 = 4001;
 
+/// The view of a page of which only the header lives: its status, and whether there is a connection at all.
+pub const HEADER_ONLY: &str = "";
+
 /// A feed that never says anything, for pages of which only the header lives.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Quiet;

@@ -116,6 +116,22 @@ async fn changes_arrive_and_a_probe_is_answered() {
 }
 
 #[tokio::test]
+async fn a_page_without_a_view_of_its_own_hears_whether_somebody_is_there() {
+    let house = House::open().await;
+    let cookie = house.log_in().await;
+    let mut socket = open(&house, Some(&cookie), Some(&house.origin()), "view=&key=")
+        .await
+        .unwrap();
+
+    socket.send(Message::text(web::live::PROBE)).await.unwrap();
+    assert_eq!(text(&mut socket).await, web::live::ALIVE);
+
+    house.changes.send_replace("nothing for this page".to_owned());
+    socket.send(Message::text(web::live::PROBE)).await.unwrap();
+    assert_eq!(text(&mut socket).await, web::live::ALIVE);
+}
+
+#[tokio::test]
 async fn no_page_gets_more_than_twenty_frames_a_second() {
     let house = House::open().await;
     let cookie = house.log_in().await;
