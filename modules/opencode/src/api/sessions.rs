@@ -11,7 +11,8 @@ use crate::wire::{FileChange, Millis, NewSession, Session, SessionStatus, Todo};
 /// Which sessions to list across all projects.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct SessionFilter {
-    /// Only those whose title holds this.
+    /// Only those whose title holds this. `%` and `_` stand for anything, and letters beyond ASCII have to be in the
+    /// right case.
     pub search: Option<String>,
     /// Where the page begins, from the page before.
     pub cursor: Option<String>,
@@ -74,6 +75,12 @@ impl Api {
     pub async fn archive_session(&self, directory: &str, id: &str, at: Millis) -> Result<Session, ApiError> {
         self.patch_session(directory, id, &json!({ "time": { "archived": at } }))
             .await
+    }
+
+    /// Has a session back that was put away. The server's own lists go on leaving it out unless archived ones are asked
+    /// for, because it cannot forget that one was put away; see [`SessionTime::archived`](crate::wire::SessionTime).
+    pub async fn unarchive_session(&self, directory: &str, id: &str) -> Result<Session, ApiError> {
+        self.archive_session(directory, id, Millis(0)).await
     }
 
     async fn patch_session(

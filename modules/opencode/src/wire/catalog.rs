@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
 use super::number::whole;
@@ -115,8 +115,13 @@ pub struct Agent {
     /// Who may call it.
     pub mode: AgentMode,
     /// Works behind the scenes.
-    #[serde(rename = "hidden")]
+    #[serde(rename = "hidden", deserialize_with = "or_false")]
     pub is_hidden: bool,
+}
+
+/// Agents that a person wrote have `null` for what they say nothing about.
+fn or_false<'de, D: Deserializer<'de>>(input: D) -> Result<bool, D::Error> {
+    Ok(Option::<bool>::deserialize(input)?.unwrap_or_default())
 }
 
 impl Agent {

@@ -1,6 +1,6 @@
 //! Sessions: `GET /session`, `GET /experimental/session`, `GET /session/status`, `GET /session/{id}/todo|diff`.
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use super::{Millis, number::whole};
 
@@ -58,7 +58,14 @@ pub struct SessionTime {
     /// Last changed.
     pub updated: Millis,
     /// Put away, if it is.
+    #[serde(deserialize_with = "put_away")]
     pub archived: Option<Millis>,
+}
+
+/// The moment 0 says that a session was had back: the server keeps the last moment it is told and never forgets it.
+fn put_away<'de, D: Deserializer<'de>>(input: D) -> Result<Option<Millis>, D::Error> {
+    let at = Option::<Millis>::deserialize(input)?;
+    Ok(at.filter(|at| at.0 > 0))
 }
 
 /// The model of a session's last prompt.

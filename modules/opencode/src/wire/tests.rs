@@ -150,6 +150,26 @@ fn numbers_may_be_floating() {
 }
 
 #[test]
+fn an_agent_that_says_nothing_of_hiding_is_there() {
+    let written = json!({ "name": "gardener", "mode": "primary", "hidden": null, "description": null, "native": false });
+    let agent: Agent = serde_json::from_value(written).unwrap();
+
+    assert!(agent.is_choosable());
+}
+
+#[test]
+fn a_session_that_was_had_back_is_not_archived() {
+    let archived = |at: serde_json::Value| {
+        let time: SessionTime = serde_json::from_value(json!({ "archived": at })).unwrap();
+        time.archived
+    };
+
+    assert_eq!(archived(json!(7)), Some(Millis(7)));
+    assert_eq!(archived(json!(0)), None);
+    assert_eq!(archived(json!(null)), None);
+}
+
+#[test]
 fn a_message_id_of_ours_looks_and_sorts_like_the_servers() {
     // Taken from a real session: made at 1795227150252 ms, the first id of that millisecond.
     let id = message_id_at(1_795_227_150_252 * 0x1000 + 1, || 0);
