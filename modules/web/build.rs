@@ -29,7 +29,7 @@ const STYLE: &[&str] = &[
 ];
 /// In the order of use: later parts call earlier ones.
 const SCRIPT: &[&str] = &[
-    "base", "scroll", "patch", "times", "live", "actions", "keys", "composer",
+    "base", "scroll", "patch", "times", "live", "actions", "keys", "composer", "folder", "asks",
 ];
 const SVG: &str = "image/svg+xml";
 

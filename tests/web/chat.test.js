@@ -144,7 +144,8 @@ test("a command waits for its permission and runs once", async () => {
   assert.ok(!existsSync(join(agent.project, "one.txt")));
   await assertUsable(page);
   await picture(page, "chat-permission");
-  // Away from the text field, single keys answer.
+  // Away from the text field, single keys answer, once the card has been there for a moment.
+  await ask.locator(".primary:not([aria-disabled])").waitFor();
   await page.locator("#log").focus();
   await page.keyboard.press("1");
 

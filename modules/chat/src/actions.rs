@@ -1,6 +1,7 @@
 //! Routes: pages by GET, everything that changes something by POST.
 
 mod answer;
+mod choices;
 mod pages;
 mod requests;
 mod send;
@@ -35,6 +36,7 @@ pub fn routes(desk: Arc<Desk>) -> Router {
         )
         .route("/", get(pages::home))
         .route("/drafts", post(send::draft))
+        .route("/new/menus", get(choices::menus))
         .route("/{id}", get(pages::talk))
         .route("/{id}/stop", post(sessions::stop))
         .route("/{id}/continue", post(sessions::go_on))
@@ -42,12 +44,16 @@ pub fn routes(desk: Arc<Desk>) -> Router {
         .route("/{id}/rename", post(sessions::rename))
         .route("/{id}/pin", post(sessions::pin))
         .route("/{id}/archive", post(sessions::archive))
+        .route("/{id}/unarchive", post(sessions::unarchive))
         .route("/{id}/compact", post(sessions::compact))
         .route("/{id}/delete", post(sessions::delete))
         .route("/{id}/undelete", post(sessions::undelete))
-        .route("/{id}/permission/{request}", post(requests::permission))
+        .route(
+            "/{id}/permission/{request}",
+            get(requests::read).post(requests::permission),
+        )
         .route("/{id}/question/{request}", post(requests::question))
-        .route("/{id}/find", get(requests::find))
+        .route("/{id}/find", get(choices::find))
         .layer(DefaultBodyLimit::max(FORM_BYTES_MAX))
         .with_state(desk)
 }

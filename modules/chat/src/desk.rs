@@ -3,6 +3,7 @@
 mod anew;
 mod follow;
 mod load;
+mod search;
 mod tell;
 
 use std::{
@@ -12,23 +13,32 @@ use std::{
 };
 
 use kit::{BoxFuture, NoticeSender, Setting, State, Status};
-use opencode::{Api, Link, wire::Event};
+use opencode::{
+    Api, Link,
+    wire::{Event, Session},
+};
 use tokio::sync::{mpsc, watch};
 
 use crate::{
     code::Highlighter,
     notes::Notes,
+    outbox::Outbox,
     settings::ChatSettings,
     shelf::Shelf,
     transcript::{Transcript, words::words},
-    view::ModelChoice,
+    view::{Choices, ModelChoice},
 };
+
+pub use search::Wanted;
 
 /// Streamed text kept for parts nobody looks at; more than any one answer, and bounded.
 const STREAMED_BYTES_MAX: usize = 4 * 1024 * 1024;
 
 /// Jobs that may wait to begin.
 const JOBS_MAX: usize = 64;
+
+/// The agent a session begins with.
+const FIRST_AGENT: &str = "build";
 
 /// Work that outlives the request that asked for it, e.g. a command that runs as long as its turn.
 pub type Job = BoxFuture<'static, ()>;
@@ -37,6 +47,7 @@ pub type Job = BoxFuture<'static, ()>;
 pub struct Desk {
     pub api: Api,
     pub notes: Notes,
+    pub outbox: Outbox,
     pub settings: Setting<ChatSettings>,
     pub highlighter: Arc<Highlighter>,
     pub home: Arc<str>,
@@ -89,8 +100,30 @@ pub struct Catalog {
 }
 
 impl Catalog {
+    /// The menus for a session that is begun in `folder`.
+    pub fn for_new<'a>(&'a self, folder: &'a str) -> Choices<'a> {
+        Choices {
+            folder,
+            models: &self.models,
+            model: "",
+            agents: &self.agents,
+            agent: FIRST_AGENT,
+        }
+    }
+
+    /// The menus for a session's next message.
+    pub fn for_session<'a>(&'a self, session: &'a Session, model: &'a str) -> Choices<'a> {
+        Choices {
+            folder: &session.directory,
+            models: &self.models,
+            model,
+            agents: &self.agents,
+            agent: session.agent.as_deref().unwrap_or(FIRST_AGENT),
+        }
+    }
+
     /// The model of a session's next message, `provider/model`.
-    pub fn model_of(&self, session: &opencode::wire::Session) -> String {
+    pub fn model_of(&self, session: &Session) -> String {
         match &session.model {
             Some(model) if !model.id.is_empty() => format!("{}/{}", model.provider_id, model.id),
             // Left to the server, which knows what its configuration says.
@@ -121,6 +154,7 @@ impl Desk {
             waiting_jobs: Mutex::new(Some(waiting_jobs)),
             api: parts.api,
             notes: parts.notes,
+            outbox: Outbox::default(),
             settings: parts.settings,
             highlighter: Arc::default(),
             home: home.into(),
@@ -179,9 +213,11 @@ impl Desk {
         folders
     }
 
-    /// The folder that is preselected for a new session.
-    pub fn first_project(&self) -> Option<String> {
-        self.projects().into_iter().next()
+    /// The folder a new session is made in: the one asked for if it is among the [`projects`](Self::projects), the first
+    /// of them when none is asked for.
+    pub fn project(&self, wanted: &str) -> Option<String> {
+        let mut projects = self.projects().into_iter();
+        projects.find(|folder| wanted.is_empty() || folder == wanted)
     }
 
     /// Why opencode cannot be asked now, as a sentence; `None` while it can.

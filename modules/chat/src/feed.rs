@@ -11,7 +11,7 @@ use kit::{BoxFuture, Feed, Frame, Patch};
 use tokio::sync::watch;
 
 use crate::{
-    desk::{Catalog, Desk},
+    desk::Desk,
     shelf::{self, Shelf},
     transcript::{Cursor, Transcript},
     view,
@@ -60,13 +60,10 @@ impl HomeFeed {
         self.cards.show(cards, &self.desk.home, now, &mut patches);
         self.rest.show(rest, &self.desk.home, now, &mut patches);
         tell_link(&self.desk, &mut self.told_link, self.is_first, &mut patches);
-        let known = self
-            .desk
-            .first_project()
-            .and_then(|folder| self.desk.known_catalog(&folder));
-        if let (false, Some(catalog)) = (self.has_menus, known) {
+        let folder = self.desk.project("").unwrap_or_default();
+        if let (false, Some(catalog)) = (self.has_menus, self.desk.known_catalog(&folder)) {
             self.has_menus = true;
-            patches.push(menus(&catalog, "", "build"));
+            patches.push(menus(&catalog.for_new(&folder)));
         }
         self.is_first = false;
         (!patches.is_empty()).then_some(Frame {
@@ -83,7 +80,7 @@ impl Feed for HomeFeed {
                 if let Some(frame) = self.changes() {
                     return Some(frame);
                 }
-                let folder = self.desk.first_project().unwrap_or_default();
+                let folder = self.desk.project("").unwrap_or_default();
                 let is_fetching = !self.has_menus && self.told_link.is_none() && !folder.is_empty();
                 tokio::select! {
                     // Asking wakes the folder up, too: the first message there begins sooner.
@@ -169,8 +166,8 @@ impl TalkFeed {
             return;
         };
         self.has_menus = true;
-        let agent = session.agent.as_deref().unwrap_or("build");
-        patches.push(menus(&catalog, &catalog.model_of(&session), agent));
+        let model = catalog.model_of(&session);
+        patches.push(menus(&catalog.for_session(&session, &model)));
     }
 
     /// Waits for anything that may change the page; `None` when the page's session is gone or the agent ends.
@@ -226,16 +223,10 @@ impl Feed for TalkFeed {
     }
 }
 
-fn menus(catalog: &Catalog, model: &str, agent: &str) -> Patch {
-    let choices = view::Choices {
-        models: &catalog.models,
-        model,
-        agents: &catalog.agents,
-        agent,
-    };
+fn menus(choices: &view::Choices<'_>) -> Patch {
     Patch::Set {
         id: "menus".to_owned(),
-        html: view::menus(&choices).into_string(),
+        html: view::menus(choices).into_string(),
     }
 }
 

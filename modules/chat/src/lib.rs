@@ -16,6 +16,7 @@ mod feed;
 mod markdown;
 mod menu;
 mod notes;
+mod outbox;
 #[cfg(test)]
 mod page_model;
 mod settings;

@@ -40,6 +40,42 @@ pub fn clean(text: &str) -> Cow<'_, str> {
     Cow::Owned(cleaned)
 }
 
+/// The text for somebody who decides by it: as [`clean`], but what cannot be seen, or looks like a space without being
+/// one, stands there as its number, e.g. `rm⟨U+200B⟩x`.
+pub fn revealed(text: &str) -> Cow<'_, str> {
+    if text.chars().all(|char| shown(char) == char && !is_unseen(char)) {
+        return Cow::Borrowed(text);
+    }
+    let mut revealed = String::with_capacity(text.len());
+    let mut chars = text.chars().peekable();
+    while let Some(char) = chars.next() {
+        match (char, chars.peek()) {
+            ('\r', Some('\n')) => {}
+            (unseen, _) if is_unseen(unseen) => revealed.push_str(&format!("⟨U+{:04X}⟩", u32::from(unseen))),
+            (other, _) => revealed.push(shown(other)),
+        }
+    }
+    Cow::Owned(revealed)
+}
+
+/// Spaces that are none, letters without a shape, signs that turn or join what stands beside them.
+fn is_unseen(char: char) -> bool {
+    matches!(char,
+        '\u{80}'..='\u{a0}'
+        | '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{1680}' | '\u{17b4}' | '\u{17b5}'
+        | '\u{180b}'..='\u{180f}'
+        | '\u{2000}'..='\u{200f}'
+        | '\u{2028}'..='\u{202f}'
+        | '\u{205f}'..='\u{206f}'
+        | '\u{2800}' | '\u{3000}' | '\u{3164}'
+        | '\u{fe00}'..='\u{fe0f}'
+        | '\u{feff}' | '\u{ffa0}'
+        | '\u{fff0}'..='\u{fffb}'
+        | '\u{1d159}'
+        | '\u{1d173}'..='\u{1d17a}'
+        | '\u{e0000}'..='\u{e0fff}')
+}
+
 /// What a command printed: colours and cursor movements are left out, the rest is [`clean`]ed.
 ///
 /// A carriage return that rewrites a line keeps what stands there last, as a terminal would show it.
@@ -146,6 +182,20 @@ mod tests {
     fn controls_are_visible_and_line_ends_plain() {
         assert_eq!(clean("a\r\nb\rc\0\u{1b}[31m"), "a\nb\nc␀␛[31m");
         assert!(matches!(clean("plain"), Cow::Borrowed("plain")));
+    }
+
+    #[test]
+    fn nothing_is_hidden_from_who_decides() {
+        let hidden = [
+            0xad, 0xa0, 0x85, 0x61c, 0x200b, 0x200c, 0x200d, 0x200e, 0x200f, 0x202a, 0x202e, 0x2028, 0x2060,
+            0x2064, 0x2066, 0x2069, 0xfeff, 0xfe0f, 0xe0041,
+        ];
+        for number in hidden {
+            let char = char::from_u32(number).unwrap();
+            assert_eq!(revealed(&format!("rm{char}x")), format!("rm⟨U+{number:04X}⟩x"));
+        }
+        assert_eq!(revealed("a\r\nb\rc\u{1b}[31m"), "a\nb␍c␛[31m");
+        assert!(matches!(revealed("größer 数 👍 \tא"), Cow::Borrowed(_)));
     }
 
     #[test]

@@ -17,7 +17,7 @@ use serde::Deserialize;
 use web::{Body, LiveView};
 
 use crate::{
-    desk::{Catalog, Desk},
+    desk::{Catalog, Desk, Wanted},
     shelf::{self, Shelf},
     transcript::conversation::Conversation,
     view,
@@ -27,9 +27,21 @@ use crate::{
 #[serde(default)]
 pub struct Search {
     q: String,
+    archived: bool,
 }
 
-/// `GET /chat?q=words`
+impl Search {
+    fn wanted(&self) -> Option<Wanted> {
+        let words = self.q.trim().to_lowercase();
+        match (words.is_empty(), self.archived) {
+            (false, _) => Some(Wanted::Words(words)),
+            (true, true) => Some(Wanted::Archived),
+            (true, false) => None,
+        }
+    }
+}
+
+/// `GET /chat`; `GET /chat?q=words` and `GET /chat?archived=true` search.
 pub async fn home(
     State(desk): State<Arc<Desk>>,
     Extension(chrome): Extension<Arc<Chrome>>,
@@ -37,43 +49,36 @@ pub async fn home(
 ) -> Response {
     let draft = desk.notes.draft("new").await.unwrap_or_default();
     let projects = desk.projects();
-    let catalog = projects
-        .first()
-        .and_then(|folder| desk.known_catalog(folder))
-        .unwrap_or_default();
-    let all = desk.shelf(Shelf::cards);
-    let words = search.q.trim().to_lowercase();
-    let (cards, rest) = if words.is_empty() {
-        shelf::split(all)
-    } else {
-        let is_found = |card: &view::Card| {
-            format!("{} {}", card.title, card.directory)
-                .to_lowercase()
-                .contains(&words)
-        };
-        (Vec::new(), all.into_iter().filter(is_found).collect())
+    let folder = projects.first().cloned().unwrap_or_default();
+    let catalog = desk.known_catalog(&folder).unwrap_or_default();
+    let found = match search.wanted() {
+        Some(wanted) => Some(desk.search(&wanted).await),
+        None => None,
     };
+    let (cards, rest) = shelf::split(desk.shelf(Shelf::cards));
     let nonce = opencode::wire::message_id();
     let composer = view::Composer {
         session_id: None,
         is_busy: false,
         draft: &draft,
         nonce: &nonce,
-        choices: view::Choices {
-            models: &catalog.models,
-            model: "",
-            agents: &catalog.agents,
-            agent: "build",
-        },
+        choices: catalog.for_new(&folder),
         projects: &projects,
         home: &desk.home,
     };
     let content = view::home(&view::Home {
         composer,
         link: desk.trouble(),
-        cards: &cards,
-        rest: &rest,
-        search: &search.q,
+        below: match &found {
+            Some(found) => view::Below::Found {
+                words: search.q.trim(),
+                found,
+            },
+            None => view::Below::Recent {
+                cards: &cards,
+                rest: &rest,
+            },
+        },
         now: SystemTime::now(),
     });
     let live = LiveView {
@@ -84,7 +89,7 @@ pub async fn home(
     let body = Body {
         title: "Sessions".to_owned(),
         // A page of search results stays what was asked for.
-        live: words.is_empty().then_some(live),
+        live: found.is_none().then_some(live),
         class: "chat",
         content,
     };
@@ -178,12 +183,7 @@ fn content(
             is_busy: conversation.is_busy(),
             draft,
             nonce: &nonce,
-            choices: view::Choices {
-                models: &catalog.models,
-                model: &model,
-                agents: &catalog.agents,
-                agent: session.agent.as_deref().unwrap_or("build"),
-            },
+            choices: catalog.for_session(session, &model),
             projects: &[],
             home: &desk.home,
         },

@@ -1,26 +1,21 @@
-//! Answers to what the agent asks, and what can be named in a message.
+//! Answers to what the agent asks.
 
 use std::sync::Arc;
 
 use axum::{
-    Form, Json,
-    extract::{Path, Query, State},
-    http::HeaderMap,
+    Form,
+    extract::{Path, State},
+    http::{HeaderMap, StatusCode},
     response::{IntoResponse, Response},
 };
 use opencode::{
     ApiError,
-    api::FileSearch,
     wire::{PermissionReply, Question},
 };
 use serde::Deserialize;
-use serde_json::json;
 
 use super::answer::{Done, Refusal, answer, page_of};
-use crate::desk::Desk;
-
-/// Names offered while typing.
-const FOUND_MAX: usize = 12;
+use crate::{desk::Desk, view::whole_text};
 
 /// An answer to a request for permission.
 #[derive(Deserialize)]
@@ -41,6 +36,31 @@ pub async fn permission(
         Some(form.message.trim()).filter(|words| !words.is_empty() && form.reply == PermissionReply::Reject);
     let result = desk.reply(&id, &request, form.reply, message).await;
     answer(&headers, &page_of(&id), late_is_harmless(result))
+}
+
+/// `GET /chat/{id}/permission/{request}`: what is asked for as plain text, for what is too long to be drawn.
+pub async fn read(
+    State(desk): State<Arc<Desk>>,
+    Path((id, request)): Path<(String, String)>,
+    headers: HeaderMap,
+) -> Response {
+    let found = match desk.transcript(&id).await {
+        Ok(transcript) => {
+            transcript.look(|conversation| conversation.permissions.get(&request).map(whole_text))
+        }
+        Err(error) => return answer(&headers, &page_of(&id), Err(error.into())),
+    };
+    match found {
+        // A text answers as `text/plain`.
+        Some(text) => text.into_response(),
+        None => {
+            let gone = Refusal(
+                StatusCode::NOT_FOUND,
+                "This was answered already, so there is nothing to read any more.".to_owned(),
+            );
+            answer(&headers, &page_of(&id), Err(gone))
+        }
+    }
 }
 
 /// Somebody else was quicker: nothing is wrong.
@@ -116,52 +136,6 @@ fn answers(asked: &Question, fields: &[(String, String)]) -> Vec<Vec<String>> {
         chosen
     };
     asked.questions.iter().enumerate().map(item).collect()
-}
-
-#[derive(Deserialize)]
-pub struct Find {
-    /// `"@"` for files, `"/"` for commands.
-    kind: String,
-    #[serde(default)]
-    q: String,
-}
-
-/// `GET /chat/{id}/find?kind=@&q=main`: names to complete what is being typed.
-pub async fn find(
-    State(desk): State<Arc<Desk>>,
-    Path(id): Path<String>,
-    Query(find): Query<Find>,
-) -> Response {
-    let directory = if id == "new" {
-        desk.projects().into_iter().next()
-    } else {
-        desk.shelf(|shelf| shelf.session(&id).map(|session| session.directory.clone()))
-    };
-    let directory = directory.unwrap_or_default();
-    let found: Vec<(String, String)> = if find.kind == "/" {
-        let commands = desk.api.commands(&directory).await.unwrap_or_default();
-        let wanted = find.q.to_lowercase();
-        let matching = commands
-            .into_iter()
-            .filter(|command| command.name.to_lowercase().contains(&wanted));
-        matching
-            .take(FOUND_MAX)
-            .map(|command| (command.name, command.description.unwrap_or_default()))
-            .collect()
-    } else {
-        let search = FileSearch {
-            query: find.q,
-            limit: FOUND_MAX,
-            includes_folders: false,
-        };
-        let files = desk.api.find_files(&directory, &search).await.unwrap_or_default();
-        files.into_iter().map(|path| (path, String::new())).collect()
-    };
-    let found: Vec<_> = found
-        .into_iter()
-        .map(|(name, about)| json!({ "name": name, "about": about }))
-        .collect();
-    Json(found).into_response()
 }
 
 #[cfg(test)]

@@ -16,7 +16,10 @@ use serde::Deserialize;
 use tokio::sync::oneshot;
 
 use super::answer::{Done, Refusal, answer, page_of};
-use crate::desk::Desk;
+use crate::{
+    desk::Desk,
+    outbox::{Claim, Ticket},
+};
 
 /// Files of one message.
 const FILES_MAX: usize = 8;
@@ -175,30 +178,28 @@ async fn whole(
 }
 
 async fn begin(desk: Arc<Desk>, words: Words) -> Result<Done, Refusal> {
-    let desk = &desk;
     let nonce = words.nonce();
-    if let Some(session) = desk.notes.begun(&nonce).await? {
-        deliver(desk, &session, &nonce, &words).await?;
-        return Ok(Done::At(page_of(&session)));
-    }
-    let projects = desk.projects();
-    let directory = if words.directory.is_empty() {
-        projects.first().cloned().unwrap_or_default()
-    } else {
-        words.directory.clone()
+    let claim = desk.outbox.claim(&nonce).await;
+    let session = match desk.notes.begun(&nonce).await? {
+        Some(session) => session,
+        None => make_session(&desk, &words).await?,
     };
-    if !projects.contains(&directory) {
-        return Err(Refusal::usage(
+    deliver(&desk, claim, &session, &nonce, &words).await?;
+    desk.notes.keep_draft("new", "", SystemTime::now()).await?;
+    Ok(Done::At(page_of(&session)))
+}
+
+async fn make_session(desk: &Desk, words: &Words) -> Result<String, Refusal> {
+    let directory = desk.project(&words.directory).ok_or_else(|| {
+        Refusal::usage(
             "This folder is not among the project folders. Add it in the settings under chat.projects.",
-        ));
-    }
+        )
+    })?;
     let session = desk
         .api
         .create_session(&directory, &NewSession::default())
         .await?;
-    deliver(desk, &session.id, &nonce, &words).await?;
-    desk.notes.keep_draft("new", "", SystemTime::now()).await?;
-    Ok(Done::At(page_of(&session.id)))
+    Ok(session.id)
 }
 
 /// `POST /chat/{id}/send`
@@ -216,36 +217,50 @@ pub async fn send(
 }
 
 async fn send_to(desk: Arc<Desk>, id: String, words: Words) -> Result<Done, Refusal> {
-    deliver(&desk, &id, &words.nonce(), &words).await?;
+    let nonce = words.nonce();
+    let claim = desk.outbox.claim(&nonce).await;
+    deliver(&desk, claim, &id, &nonce, &words).await?;
     desk.notes.keep_draft(&id, "", SystemTime::now()).await?;
     Ok(Done::Here)
 }
 
 /// Gives the words to the server. What was sent before under the same nonce is not sent again, whatever became of the
-/// first answer.
-async fn deliver(desk: &Arc<Desk>, id: &str, nonce: &str, words: &Words) -> Result<(), Refusal> {
+/// first answer: while the first try is under way nothing is to be done, and afterwards the server knows the message.
+/// If it does not, the first try came to nothing, and this one does it.
+async fn deliver(
+    desk: &Arc<Desk>,
+    claim: Claim,
+    id: &str,
+    nonce: &str,
+    words: &Words,
+) -> Result<(), Refusal> {
+    let Claim::Ours(ticket) = claim else {
+        return Ok(());
+    };
     let sent = desk
         .notes
         .send(nonce, id, &message_id(), SystemTime::now())
         .await?;
-    if sent.is_repeat && desk.api.message("", &sent.session, &sent.message).await.is_ok() {
-        return Ok(());
+    if sent.is_repeat {
+        match desk.api.message("", &sent.session, &sent.message).await {
+            Ok(_there) => return Ok(()),
+            Err(error) if error.is_missing() => {}
+            Err(error) => return Err(error.into()),
+        }
     }
-    let directory = match desk.shelf(|shelf| shelf.session(id).map(|session| session.directory.clone())) {
-        Some(directory) => directory,
-        None => desk.api.session("", id).await?.directory,
-    };
+    let directory = folder_for(desk, id).await?;
     if let Some((name, arguments)) = words.command() {
         let commands = desk.api.commands(&directory).await?;
         if commands.iter().any(|command| command.name == name) {
             let call = CommandCall {
                 command: name.to_owned(),
                 arguments: arguments.to_owned(),
+                message_id: Some(sent.message),
                 agent: words.agent(),
                 model: Some(words.model.clone()).filter(|model| !model.is_empty()),
                 parts: words.file_parts(),
             };
-            return run_command(desk, directory, id.to_owned(), call);
+            return run_command(desk, ticket, directory, id.to_owned(), call);
         }
     }
     let prompt = Prompt {
@@ -259,10 +274,31 @@ async fn deliver(desk: &Arc<Desk>, id: &str, nonce: &str, words: &Words) -> Resu
     Ok(())
 }
 
-/// A command's answer comes when its turn is over; what happens is seen on the page.
-fn run_command(desk: &Arc<Desk>, directory: String, id: String, call: CommandCall) -> Result<(), Refusal> {
+/// Where the words go. A session that was put away is had back: it would work, and ask, out of sight.
+async fn folder_for(desk: &Desk, id: &str) -> Result<String, Refusal> {
+    if let Some(directory) = desk.shelf(|shelf| shelf.session(id).map(|session| session.directory.clone())) {
+        return Ok(directory);
+    }
+    let session = desk.api.session("", id).await?;
+    if session.time.archived.is_some() {
+        let back = desk.api.unarchive_session(&session.directory, id).await?;
+        desk.change_shelf(|shelf| shelf.take_list(vec![back]));
+    }
+    Ok(session.directory)
+}
+
+/// A command's answer comes when its turn is over; what happens is seen on the page. Until then the ticket is kept: the
+/// server makes the message only when it has read the command's template, which may run programs.
+fn run_command(
+    desk: &Arc<Desk>,
+    ticket: Ticket,
+    directory: String,
+    id: String,
+    call: CommandCall,
+) -> Result<(), Refusal> {
     let api = desk.api.clone();
     let job = Box::pin(async move {
+        ticket.runs();
         if let Err(error) = api.command(&directory, &id, &call).await {
             tracing::warn!(%error, "a command ended with an error");
         }

@@ -22,33 +22,30 @@ const TITLE_CHARS_MAX: usize = 200;
 
 type Desks = State<Arc<Desk>>;
 
-fn directory(desk: &Desk, id: &str) -> String {
-    desk.shelf(|shelf| shelf.session(id).map(|session| session.directory.clone()))
-        .unwrap_or_default()
-}
-
 /// `POST /chat/{id}/stop`
 pub async fn stop(State(desk): Desks, Path(id): Path<String>, headers: HeaderMap) -> Response {
-    let result = desk.api.abort(&directory(&desk, &id), &id).await;
-    answer(
-        &headers,
-        &page_of(&id),
-        result.map(|()| Done::Here).map_err(Refusal::from),
-    )
+    let result = end_turn(&desk, &id).await;
+    answer(&headers, &page_of(&id), result.map(|()| Done::Here))
+}
+
+async fn end_turn(desk: &Desk, id: &str) -> Result<(), Refusal> {
+    let directory = desk.directory_of(id).await?;
+    Ok(desk.api.abort(&directory, id).await?)
 }
 
 /// `POST /chat/{id}/continue`: takes a turn up that the server's end cut off.
 pub async fn go_on(State(desk): Desks, Path(id): Path<String>, headers: HeaderMap) -> Response {
+    let result = begin_again(&desk, &id).await;
+    answer(&headers, &page_of(&id), result.map(|()| Done::Here))
+}
+
+async fn begin_again(desk: &Desk, id: &str) -> Result<(), Refusal> {
     let prompt = Prompt {
         message_id: Some(message_id()),
         ..Prompt::text("Continue where you stopped.")
     };
-    let result = desk.api.prompt(&directory(&desk, &id), &id, &prompt).await;
-    answer(
-        &headers,
-        &page_of(&id),
-        result.map(|()| Done::Here).map_err(Refusal::from),
-    )
+    let directory = desk.directory_of(id).await?;
+    Ok(desk.api.prompt(&directory, id, &prompt).await?)
 }
 
 /// `POST /chat/{id}/earlier`
@@ -80,12 +77,16 @@ pub async fn rename(
             "A session needs a title. Write one, then press Rename.",
         ))
     } else {
-        let renamed = desk.api.rename_session(&directory(&desk, &id), &id, &title).await;
-        renamed
-            .map(|_session| Done::Said("Renamed.".to_owned()))
-            .map_err(Refusal::from)
+        name(&desk, &id, &title).await
     };
     answer(&headers, &page_of(&id), result)
+}
+
+async fn name(desk: &Desk, id: &str, title: &str) -> Result<Done, Refusal> {
+    let directory = desk.directory_of(id).await?;
+    let session = desk.api.rename_session(&directory, id, title).await?;
+    desk.change_shelf(|shelf| shelf.take_list(vec![session]));
+    Ok(Done::Said("Renamed.".to_owned()))
 }
 
 /// On or off.
@@ -124,15 +125,32 @@ pub async fn pin(
 
 /// `POST /chat/{id}/archive`
 pub async fn archive(State(desk): Desks, Path(id): Path<String>, headers: HeaderMap) -> Response {
-    let now = Millis::from_time(SystemTime::now());
-    let result = desk.api.archive_session(&directory(&desk, &id), &id, now).await;
-    answer(
-        &headers,
-        "/chat",
-        result
-            .map(|_session| Done::At("/".to_owned()))
-            .map_err(Refusal::from),
-    )
+    let result = put_away(&desk, &id, SystemTime::now()).await;
+    answer(&headers, "/chat", result)
+}
+
+async fn put_away(desk: &Desk, id: &str, now: SystemTime) -> Result<Done, Refusal> {
+    let directory = desk.directory_of(id).await?;
+    let session = desk
+        .api
+        .archive_session(&directory, id, Millis::from_time(now))
+        .await?;
+    // Its event may be missed, e.g. while the stream is being opened again.
+    desk.change_shelf(|shelf| shelf.take_list(vec![session]));
+    Ok(Done::At("/".to_owned()))
+}
+
+/// `POST /chat/{id}/unarchive`
+pub async fn unarchive(State(desk): Desks, Path(id): Path<String>, headers: HeaderMap) -> Response {
+    let result = bring_back(&desk, &id).await;
+    answer(&headers, &page_of(&id), result)
+}
+
+async fn bring_back(desk: &Desk, id: &str) -> Result<Done, Refusal> {
+    let directory = desk.directory_of(id).await?;
+    let session = desk.api.unarchive_session(&directory, id).await?;
+    desk.change_shelf(|shelf| shelf.take_list(vec![session]));
+    Ok(Done::At(page_of(id)))
 }
 
 /// `POST /chat/{id}/compact`: as long as the summary takes, so it is done beside this.
@@ -166,14 +184,10 @@ async fn begin_compact(desk: &Arc<Desk>, id: &str) -> Result<Done, Refusal> {
 
 /// `POST /chat/{id}/delete`: stops the session, hides it, and deletes it in a moment.
 pub async fn delete(State(desk): Desks, Path(id): Path<String>, headers: HeaderMap) -> Response {
-    let stopped = desk.api.abort(&directory(&desk, &id), &id).await;
-    let result = match stopped {
-        Ok(()) => {
-            desk.let_go(&id, Instant::now());
-            Ok(Done::At("/".to_owned()))
-        }
-        Err(error) => Err(Refusal::from(error)),
-    };
+    let result = end_turn(&desk, &id).await.map(|()| {
+        desk.let_go(&id, Instant::now());
+        Done::At("/".to_owned())
+    });
     answer(&headers, "/chat", result)
 }
 

@@ -26,13 +26,17 @@ impl Desk {
                 tracing::debug!(%error, "a session on a page could not be fetched again");
             }
         }
-        let filter = SessionFilter {
-            limit: Some(LIST_SESSIONS),
-            ..SessionFilter::default()
-        };
-        match self.api.all_sessions(&filter).await {
-            Ok(page) => self.change_shelf(|shelf| shelf.take_list(page.sessions)),
-            Err(error) => tracing::warn!(%error, "the sessions could not be listed"),
+        // Sessions that were had back from the archive are on the second list only.
+        for includes_archived in [false, true] {
+            let filter = SessionFilter {
+                limit: Some(LIST_SESSIONS),
+                includes_archived,
+                ..SessionFilter::default()
+            };
+            match self.api.all_sessions(&filter).await {
+                Ok(page) => self.change_shelf(|shelf| shelf.take_list(page.sessions)),
+                Err(error) => tracing::warn!(%error, "the sessions could not be listed"),
+            }
         }
         for folder in self.folders_to_ask() {
             self.look_into(&folder).await;

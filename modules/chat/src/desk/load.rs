@@ -133,6 +133,15 @@ impl Desk {
         }
     }
 
+    /// The folder a session works in. The server keeps its state per folder: asked in another one, it knows nothing of a
+    /// turn.
+    pub async fn directory_of(&self, id: &str) -> Result<String, ApiError> {
+        match self.shelf(|shelf| shelf.session(id).map(|session| session.directory.clone())) {
+            Some(directory) => Ok(directory),
+            None => Ok(self.api.session("", id).await?.directory),
+        }
+    }
+
     /// Answers a request for permission; `id` is the session on whose page it stands.
     pub async fn reply(
         &self,
@@ -142,11 +151,7 @@ impl Desk {
         message: Option<&str>,
     ) -> Result<(), ApiError> {
         let root = self.shelf(|shelf| shelf.root_of(id).to_owned());
-        let directory =
-            match self.shelf(|shelf| shelf.session(&root).map(|session| session.directory.clone())) {
-                Some(directory) => directory,
-                None => self.api.session("", id).await?.directory,
-            };
+        let directory = self.directory_of(&root).await?;
         self.api
             .reply_permission(&directory, request, reply, message)
             .await
@@ -182,13 +187,17 @@ impl Desk {
             return Arc::clone(known);
         }
         let (providers, agents) = tokio::join!(self.api.providers(directory), self.api.agents(directory));
-        let (Ok(providers), Ok(agents)) = (providers, agents) else {
-            // Kept empty until the server changes: asking again and again would not help.
-            let empty = Arc::<Catalog>::default();
-            self.lock()
-                .catalogs
-                .insert(directory.to_owned(), Arc::clone(&empty));
-            return empty;
+        let (providers, agents) = match (providers, agents) {
+            (Ok(providers), Ok(agents)) => (providers, agents),
+            (Err(error), _) | (_, Err(error)) => {
+                tracing::warn!(%error, "what can be chosen in a project folder is not known");
+                // Kept empty until the server changes: asking again and again would not help.
+                let empty = Arc::<Catalog>::default();
+                self.lock()
+                    .catalogs
+                    .insert(directory.to_owned(), Arc::clone(&empty));
+                return empty;
+            }
         };
         let mut catalog = Catalog {
             agents: agents

@@ -9,7 +9,10 @@ use super::{
     Place,
     diff::{self, Diff},
 };
-use crate::text::clean;
+use crate::text::{clean, revealed};
+
+/// Lines of a diff that are drawn on its card. More of them are for a page of their own.
+const LINES_MAX: usize = 5000;
 
 /// Everything that waits in one session.
 pub struct Asks<'a> {
@@ -51,32 +54,66 @@ fn permission_title(kind: &str) -> &'static str {
     }
 }
 
+/// What is asked for, whole, as plain text.
+pub fn whole_text(permission: &Permission) -> String {
+    let named = ["filepath", "command", "diff"].map(|name| text(permission, name));
+    let mut parts: Vec<&str> = vec![&permission.permission];
+    parts.extend(permission.patterns.iter().map(String::as_str));
+    parts.extend(named.into_iter().filter(|part| !part.is_empty()));
+    revealed(&parts.join("\n")).into_owned()
+}
+
+/// What is asked for, for somebody who decides by it: whole, and with nothing in it that cannot be seen.
+fn wanted(asks: &Asks<'_>, permission: &Permission, whole: &str) -> Markup {
+    let command = text(permission, "command");
+    let patch = text(permission, "diff");
+    let file = text(permission, "filepath");
+    let patterns = permission.patterns.join("\n");
+    html! {
+        @if !command.is_empty() {
+            pre.ask-what tabindex="0" { code { (revealed(command)) } }
+            @if permission.permission == "external_directory" {
+                p.help { "It reaches into " code { (revealed(&patterns)) } }
+            }
+        }
+        @else if !patch.is_empty() {
+            @let diff = Diff::read(patch, LINES_MAX);
+            p.ask-file { code { (revealed(&asks.place.short(file))) } " " (diff::counts(&diff)) }
+            (diff::view(&diff, revealed))
+            @if diff.left_out > 0 {
+                p.help {
+                    (diff.left_out) " lines of this diff are not drawn here. "
+                    a href=(whole) target="_blank" { "Read all of it before you allow it" }
+                }
+            }
+        }
+        @else if !file.is_empty() { pre.ask-what tabindex="0" { code { (revealed(file)) } } }
+        @else {
+            pre.ask-what tabindex="0" { code { (revealed(&permission.permission)) " " (revealed(&patterns)) } }
+        }
+    }
+}
+
 /// `has_keys`: the first card is answered with 1, 2 and 3.
 fn permission_card(asks: &Asks<'_>, permission: &Permission, has_keys: bool) -> Markup {
     let action = format!("/chat/{}/permission/{}", asks.session_id, permission.id);
     let command = text(permission, "command");
-    let patch = text(permission, "diff");
-    let file = text(permission, "filepath");
     let covers = permission.always.join(", ");
     let key = |key: &'static str| has_keys.then_some(key);
     let is_from_below = permission.session_id != asks.session_id;
     let title = permission_title(&permission.permission);
+    let told = if command.is_empty() {
+        text(permission, "filepath")
+    } else {
+        command
+    };
     html! {
         section.ask id=(format!("ask-{}", permission.id)) aria-label=(title)
-            data-announce=(format!("{title} {}", if command.is_empty() { file } else { command })) {
+            data-announce=(format!("{title} {}", revealed(told))) {
             h2 { (icon("shield")) (title) }
             @if is_from_below { p.help { "A sub-agent of this session asks." } }
-            @if !command.is_empty() { pre.ask-what tabindex="0" { code { (clean(command)) } } }
-            @else if !patch.is_empty() {
-                @let diff = Diff::read(patch);
-                p.ask-file { code { (clean(&asks.place.short(file))) } " " (diff::counts(&diff)) }
-                (diff::view(&diff))
-            }
-            @else if !file.is_empty() { pre.ask-what tabindex="0" { code { (clean(file)) } } }
-            @else {
-                pre.ask-what tabindex="0" { code { (clean(&permission.permission)) " " (clean(&permission.patterns.join("\n"))) } }
-            }
-            p.help { "In " code { (clean(&asks.place.below_home(asks.place.directory))) } }
+            (wanted(asks, permission, &action))
+            p.help { "In " code { (revealed(&asks.place.below_home(asks.place.directory))) } }
             div.ask-actions {
                 form method="post" action=(action) data-inline {
                     input type="hidden" name="reply" value="once";
@@ -105,7 +142,7 @@ fn permission_card(asks: &Asks<'_>, permission: &Permission, has_keys: bool) -> 
                 }
             }
             @if !permission.always.is_empty() {
-                p.help { "Always covers " code { (clean(&covers)) } " in this folder, until the server restarts." }
+                p.help { "Always covers " code { (revealed(&covers)) } " in this folder, until the server restarts." }
             }
         }
     }
@@ -152,5 +189,69 @@ fn question_item(id: &str, index: usize, item: &QuestionItem) -> Markup {
                 }
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn card(permission: &Permission) -> String {
+        let asks_of_it = Asks {
+            session_id: "ses_1",
+            permissions: vec![permission],
+            questions: Vec::new(),
+            place: Place {
+                directory: "/home/ann/shop",
+                home: "/home/ann",
+            },
+        };
+        asks(&asks_of_it).into_string()
+    }
+
+    fn permission(kind: &str, metadata: Value) -> Permission {
+        serde_json::from_value(json!({
+            "id": "per_1", "sessionID": "ses_1", "permission": kind, "patterns": ["*"], "metadata": metadata,
+            "always": ["git\u{200b} *"],
+        }))
+        .unwrap()
+    }
+
+    #[test]
+    fn a_command_is_shown_whole_and_hides_nothing() {
+        let long = format!("echo {}; rm\u{200b} -rf \u{202e}x", "word ".repeat(4000));
+        let html = card(&permission("bash", json!({ "command": long })));
+
+        assert!(html.contains("rm⟨U+200B⟩ -rf ⟨U+202E⟩x"));
+        assert!(html.contains("git⟨U+200B⟩ *"));
+        assert_eq!(html.matches("word ").count(), 8000, "in the card, and read out");
+    }
+
+    #[test]
+    fn a_diff_is_shown_whole_or_says_where_the_rest_is() {
+        let patch = |lines: usize| diff::between("", &"some line\n".repeat(lines));
+        let edit = |lines: usize| permission("edit", json!({ "filepath": "a", "diff": patch(lines) }));
+
+        let whole = card(&edit(LINES_MAX - 1));
+        assert_eq!(whole.matches("some line").count(), LINES_MAX - 1);
+        assert!(!whole.contains("not drawn here"));
+
+        let cut = card(&edit(LINES_MAX + 6));
+        assert!(cut.contains("7 lines of this diff are not drawn here."));
+        assert!(cut.contains(r#"<a href="/chat/ses_1/permission/per_1""#));
+        assert_eq!(
+            whole_text(&edit(LINES_MAX + 6)).matches("some line").count(),
+            LINES_MAX + 6
+        );
+    }
+
+    #[test]
+    fn a_command_that_reaches_outside_says_where() {
+        let mut outside = permission("external_directory", json!({ "command": "ls /etc" }));
+        outside.patterns = vec!["/etc/*".to_owned()];
+
+        assert!(card(&outside).contains("It reaches into <code>/etc/*</code>"));
     }
 }

@@ -3,6 +3,7 @@
 use std::time::SystemTime;
 
 use maud::{Markup, html};
+use opencode::wire::Session;
 use web::{
     icon,
     parts::{Tone, empty, mark},
@@ -67,6 +68,29 @@ pub struct Card {
     pub is_pinned: bool,
     /// Deleted a moment ago, and can still be had back.
     pub is_leaving: bool,
+}
+
+impl Card {
+    /// The card of a session in which nothing goes on.
+    pub fn at_rest(session: &Session) -> Self {
+        let title = if session.is_unnamed() {
+            "New session"
+        } else {
+            &session.title
+        };
+        Self {
+            id: session.id.clone(),
+            title: title.to_owned(),
+            directory: session.directory.clone(),
+            state: CardState::Idle,
+            doing: None,
+            words: String::new(),
+            updated: session.time.updated.time(),
+            cost: session.cost,
+            is_pinned: false,
+            is_leaving: false,
+        }
+    }
 }
 
 /// The id of a card's element.
@@ -135,18 +159,31 @@ pub fn cards(all: &[Card], home: &str, now: SystemTime) -> Markup {
 
 /// One row of the list.
 pub fn list_row(card: &Card, home: &str, now: SystemTime, is_current: bool) -> Markup {
+    let mark = (card.state != CardState::Idle).then(|| card.state.mark());
+    html! {
+        li id=(row_id(&card.id)) data-state=(card.state.as_str()) data-find=(words_of(card)) {
+            (row_link(card, home, now, mark, is_current))
+        }
+    }
+}
+
+/// What a row is found by.
+pub fn words_of(card: &Card) -> String {
+    format!("{} {}", card.title, card.directory).to_lowercase()
+}
+
+/// What a row says; with nothing to `mark`, where the session works.
+pub fn row_link(card: &Card, home: &str, now: SystemTime, mark: Option<Markup>, is_current: bool) -> Markup {
     let place = Place { directory: "", home };
     html! {
-        li id=(row_id(&card.id)) data-state=(card.state.as_str()) data-find=(format!("{} {}", card.title, card.directory).to_lowercase()) {
-            a href=(format!("/chat/{}", card.id)) aria-current=[is_current.then_some("page")] {
-                span.row-title { @if card.is_pinned { (icon("pin")) } (clean(&card.title)) }
-                span.row-meta {
-                    @match card.state {
-                        CardState::Idle => { span { (clean(&place.below_home(&card.directory))) } }
-                        _ => { (card.state.mark()) }
-                    }
-                    (web::time::ago_short(card.updated, now))
+        a href=(format!("/chat/{}", card.id)) aria-current=[is_current.then_some("page")] {
+            span.row-title { @if card.is_pinned { (icon("pin")) } (clean(&card.title)) }
+            span.row-meta {
+                @match mark {
+                    Some(mark) => { (mark) }
+                    None => { span { (clean(&place.below_home(&card.directory))) } }
                 }
+                (web::time::ago_short(card.updated, now))
             }
         }
     }

@@ -19,6 +19,8 @@ pub struct ModelChoice {
 /// What can be chosen for a message.
 #[derive(Clone, Copy)]
 pub struct Choices<'a> {
+    /// Where it can be chosen.
+    pub folder: &'a str,
     pub models: &'a [ModelChoice],
     /// `provider/model`, or empty for the server's default.
     pub model: &'a str,
@@ -117,7 +119,7 @@ fn projects(composer: &Composer<'_>) -> Markup {
 
 /// Model and agent, as two quiet menus.
 pub fn menus(choices: &Choices<'_>) -> Markup {
-    html! { div #menus { (models(choices)) (agents(choices)) } }
+    html! { div #menus data-folder=(choices.folder) { (models(choices)) (agents(choices)) } }
 }
 
 fn models(composer: &Choices<'_>) -> Markup {

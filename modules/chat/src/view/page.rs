@@ -6,18 +6,23 @@ use maud::{Markup, PreEscaped, html};
 use opencode::wire::{Failure, Session, SessionStatus};
 use web::{icon, parts::Tone};
 
-use super::{Asks, Card, CardState, Composer, Place, asks, cards, composer, list, message};
+use super::{Asks, Card, CardState, Composer, Found, Place, asks, cards, composer, found, list, message};
 use crate::text::{clean, shortened};
 
 /// The main page.
 pub struct Home<'a> {
     pub composer: Composer<'a>,
     pub link: Option<String>,
-    pub cards: &'a [Card],
-    /// All others.
-    pub rest: &'a [Card],
-    pub search: &'a str,
+    pub below: Below<'a>,
     pub now: SystemTime,
+}
+
+/// What stands below the composer.
+pub enum Below<'a> {
+    /// The cards, and a list of all other sessions.
+    Recent { cards: &'a [Card], rest: &'a [Card] },
+    /// What was searched for; without words, what was put away.
+    Found { words: &'a str, found: &'a Found },
 }
 
 /// Composer, cards, list.
@@ -27,18 +32,26 @@ pub fn home(home: &Home<'_>) -> Markup {
             h1.unseen { "Sessions" }
             (link_line(home.link.as_deref()))
             section.compose-new aria-label="New session" { (composer(&home.composer)) }
-            @if home.search.is_empty() {
-                section aria-labelledby="recent" {
-                    h2 #recent.unseen { "Recent sessions" }
-                    (cards(home.cards, home.composer.home, home.now))
+            @match &home.below {
+                Below::Recent { cards: recent, rest } => {
+                    section aria-labelledby="recent" {
+                        h2 #recent.unseen { "Recent sessions" }
+                        (cards(recent, home.composer.home, home.now))
+                    }
+                    section.all-sessions aria-labelledby="all" {
+                        h2 #all { "Earlier sessions" }
+                        (search_form(""))
+                        (list(rest, home.composer.home, home.now, ""))
+                        p { a href="/chat?archived=true" { "Archived sessions" } }
+                    }
                 }
-            }
-            section.all-sessions aria-labelledby="all" data-searched[!home.search.is_empty()] {
-                h2 #all { @if home.search.is_empty() { "Earlier sessions" } @else { "Sessions found" } }
-                (search_form(home.search))
-                (list(home.rest, home.composer.home, home.now, ""))
-                @if home.rest.is_empty() && !home.search.is_empty() {
-                    p.nothing-found { "No session has these words in its title or folder." }
+                Below::Found { words, found: sessions } => {
+                    section.all-sessions aria-labelledby="all" data-searched {
+                        h2 #all { @if words.is_empty() { "Archived sessions" } @else { "Sessions found" } }
+                        (search_form(words))
+                        (found(sessions, home.composer.home, home.now))
+                        p { a href="/" { "All sessions" } }
+                    }
                 }
             }
         }
@@ -49,9 +62,10 @@ fn search_form(search: &str) -> Markup {
     html! {
         form.search method="get" action="/chat" role="search" {
             label { (icon("search")) span.unseen { "Search sessions" }
-                input #find type="search" name="q" value=(search) placeholder="Search" data-filter="sessions"
+                input #find type="search" name="q" value=(search) placeholder="Search, Enter for all" data-filter="sessions"
                     data-key="/" data-key-label="Search sessions" autocomplete="off";
             }
+            p #sessions-none.help hidden { "None of these. Enter searches all sessions, archived ones as well." }
         }
     }
 }
@@ -133,8 +147,14 @@ fn top(talk: &Talk<'_>) -> Markup {
                 form method="post" action=(format!("/chat/{id}/compact")) data-inline {
                     button.button.quiet type="submit" { (icon("refresh")) "Summarise to save context" }
                 }
-                form method="post" action=(format!("/chat/{id}/archive")) data-inline {
-                    button.button.quiet type="submit" { (icon("archive")) "Archive" }
+                @if talk.session.time.archived.is_some() {
+                    form method="post" action=(format!("/chat/{id}/unarchive")) data-inline {
+                        button.button.quiet type="submit" { (icon("undo")) "Bring back" }
+                    }
+                } @else {
+                    form method="post" action=(format!("/chat/{id}/archive")) data-inline {
+                        button.button.quiet type="submit" { (icon("archive")) "Archive" }
+                    }
                 }
                 form method="post" action=(format!("/chat/{id}/delete")) data-inline {
                     button.button.quiet.danger type="submit" { (icon("trash")) "Delete" }
@@ -151,7 +171,11 @@ pub fn head(session: &Session, place: &Place<'_>) -> Markup {
     } else {
         &session.title
     };
-    let mut facts = vec![clean(&place.below_home(&session.directory)).into_owned()];
+    let mut facts = Vec::new();
+    if session.time.archived.is_some() {
+        facts.push("Archived".to_owned());
+    }
+    facts.push(clean(&place.below_home(&session.directory)).into_owned());
     if let Some(model) = &session.model {
         facts.push(clean(&model.id).into_owned());
     }

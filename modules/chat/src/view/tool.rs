@@ -208,7 +208,7 @@ fn result_words(call: &ToolCall) -> Markup {
             ("bash", Some(0)) => { span.unseen { "succeeded" } (icon("check")) }
             ("bash", Some(code)) => { span.exit { "exit " (code) } }
             _ => {
-                @if let Some(patch) = &patch { (diff::counts(&Diff::read(patch))) }
+                @if let Some(patch) = &patch { (diff::counts(&Diff::read(patch, diff::LINES_MAX))) }
                 @else { span.unseen { "done" } (icon("check")) }
             }
         }
@@ -250,7 +250,7 @@ fn body(id: &str, call: &ToolCall, place: &Place<'_>) -> Markup {
                 }
             }
             "edit" | "write" => {
-                @if let Some(patch) = patch_of(call) { (diff::view(&Diff::read(&patch))) }
+                @if let Some(patch) = patch_of(call) { (diff::view(&Diff::read(&patch, diff::LINES_MAX), clean)) }
             }
             "todowrite" | "todoread" => { (todo_list(call)) }
             "task" => { (task(call, input, place)) }

@@ -24,6 +24,10 @@ pub struct CommandCall {
     pub command: String,
     /// What follows it.
     pub arguments: String,
+    /// An id of one's own, from [`message_id`](crate::wire::message_id): sent twice under it, the turn runs once. The
+    /// words of the second try are added to the message all the same.
+    #[serde(rename = "messageID", skip_serializing_if = "Option::is_none")]
+    pub message_id: Option<String>,
     /// The session's agent where absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub agent: Option<String>,

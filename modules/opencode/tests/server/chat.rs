@@ -3,6 +3,7 @@
 use fakes::model::text;
 use opencode::{
     ApiError,
+    api::{CommandCall, SessionFilter},
     wire::{
         Event, Info, ModelRef, PartKind, Permission, PermissionReply, Prompt, SessionStatus, ToolState,
         message_id,
@@ -263,6 +264,70 @@ async fn an_endless_answer_is_aborted_and_an_error_is_told() {
         (error.name.as_str(), error.message()),
         ("APIError", "the script says 400")
     );
+    rig.end().await;
+}
+
+#[tokio::test]
+async fn a_command_sent_twice_under_one_id_has_one_turn() {
+    let rig = Rig::started().await;
+    let commands = rig.home.path().join("project/.opencode/command");
+    std::fs::create_dir_all(&commands).unwrap();
+    std::fs::write(
+        commands.join("tell.md"),
+        "---\ndescription: Tells\n---\nTell $ARGUMENTS\n",
+    )
+    .unwrap();
+    let session = rig.session().await;
+    let api = rig.module.api();
+    let call = CommandCall {
+        command: "tell".to_owned(),
+        arguments: "me [[text:told]]".to_owned(),
+        message_id: Some(message_id()),
+        ..CommandCall::default()
+    };
+
+    for _ in 0..2 {
+        api.command(&session.directory, &session.id, &call).await.unwrap();
+    }
+
+    let messages = rig.messages(&session).await;
+    assert_eq!(messages.len(), 2);
+    assert_eq!(Some(messages[0].info.id()), call.message_id.as_deref());
+    assert_eq!(last_text(&messages), "told");
+    rig.end().await;
+}
+
+#[tokio::test]
+async fn an_archived_session_is_found_and_had_back() {
+    let rig = Rig::started().await;
+    let api = rig.module.api();
+    let session = rig.session().await;
+    let folder = session.directory.as_str();
+    api.rename_session(folder, &session.id, "Kept for later")
+        .await
+        .unwrap();
+    let listed = async |search: &str, includes_archived: bool| {
+        let filter = SessionFilter {
+            search: Some(search.to_owned()),
+            includes_archived,
+            ..SessionFilter::default()
+        };
+        let page = api.all_sessions(&filter).await.unwrap();
+        let is_archived = |found: opencode::wire::Session| found.time.archived.is_some();
+        page.sessions.into_iter().map(is_archived).collect::<Vec<_>>()
+    };
+
+    api.archive_session(folder, &session.id, opencode::wire::Millis(1_700_000_000_000))
+        .await
+        .unwrap();
+    assert_eq!(listed("FOR later", false).await, [] as [bool; 0]);
+    assert_eq!(listed("FOR later", true).await, [true]);
+
+    let back = api.unarchive_session(folder, &session.id).await.unwrap();
+    assert_eq!(back.time.archived, None);
+    assert_eq!(listed("f_r l%r", true).await, [false]);
+    // Why had-back sessions are asked for apart.
+    assert_eq!(listed("FOR later", false).await, [] as [bool; 0]);
     rig.end().await;
 }
 
