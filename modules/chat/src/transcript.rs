@@ -288,7 +288,7 @@ impl Regions {
         let id = &conversation.session.id;
         let asks = view::Asks {
             session_id: id,
-            permissions: conversation.permissions.values().collect(),
+            permissions: conversation.asked(),
             questions: conversation.questions.values().collect(),
             place: *place,
         };

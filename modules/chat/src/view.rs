@@ -11,7 +11,7 @@ mod page;
 mod place;
 mod tool;
 
-pub use ask::{Asks, asks, whole_text};
+pub use ask::{Asked, Asks, asks, whole_text};
 pub use card::{Card, CardState, card, card_id, cards, list, list_row, row_id};
 pub use composer::{Choices, Composer, ModelChoice, buttons, composer, menus};
 pub use found::{Found, found};

@@ -174,7 +174,7 @@ fn content(
         has_older: conversation.older.is_some(),
         asks: view::Asks {
             session_id: &session.id,
-            permissions: conversation.permissions.values().collect(),
+            permissions: conversation.asked(),
             questions: conversation.questions.values().collect(),
             place,
         },

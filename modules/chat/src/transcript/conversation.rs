@@ -6,10 +6,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use opencode::wire::{
-    Assistant, Event, Failure, Info, Message, Part, Permission, Question, Session, SessionStatus, Todo,
+    Assistant, Event, Failure, Info, Message, Part, PartKind, Permission, Question, Session, SessionStatus,
+    Todo,
 };
+use serde_json::{Map, Value};
 
 use super::words::{has_seen_more, open_text};
+use crate::view::Asked;
 
 /// A message and its parts.
 #[derive(Debug, Clone)]
@@ -344,6 +347,28 @@ impl Conversation {
             known.version = version;
             touched.turns.insert(self.turn_of(message_id));
         }
+    }
+
+    /// The open requests for permission, each with what its tool was called with.
+    pub fn asked(&self) -> Vec<Asked<'_>> {
+        let of = |permission| Asked {
+            permission,
+            input: self.input_of(permission),
+        };
+        self.permissions.values().map(of).collect()
+    }
+
+    fn input_of(&self, permission: &Permission) -> Option<&Map<String, Value>> {
+        let tool = permission.tool.as_ref()?;
+        let mut parts = self.messages.get(&tool.message_id)?.parts.values();
+        parts.find_map(|entry| {
+            if let PartKind::Tool(call) = &entry.part.kind
+                && call.call_id == tool.call_id
+            {
+                return call.state.input();
+            }
+            None
+        })
     }
 
     fn touch_asks(&self, message_id: Option<&str>, touched: &mut Touched) {

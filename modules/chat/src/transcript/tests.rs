@@ -237,6 +237,34 @@ fn a_retried_step_shows_its_last_attempt_only() {
 }
 
 #[test]
+fn what_a_tool_was_called_with_comes_to_its_request_whenever_it_is_known() {
+    let transcript = transcript();
+    let mut viewer = Viewer::new();
+    for event in [user("msg_1"), step("msg_2", "msg_1", None), status("busy")] {
+        transcript.apply(&event);
+    }
+    transcript.apply(&event(
+        "permission.asked",
+        &json!({"id": "per_1", "sessionID": "ses_1", "permission": "tracker_close", "patterns": ["*"],
+            "tool": {"messageID": "msg_2", "callID": "call_1"}}),
+    ));
+    viewer.look(&transcript, Instant::now());
+    assert!(!viewer.page.html().contains("number seven"));
+
+    transcript.apply(&part(
+        "prt_1",
+        "msg_2",
+        json!({"type": "tool", "callID": "call_1", "tool": "tracker_close",
+            "state": {"status": "running", "input": {"which": "number seven"}, "time": {"start": 1}}}),
+    ));
+    viewer.look(&transcript, Instant::now());
+
+    let html = viewer.page.html();
+    let (_, asks) = html.split_once("id=\"asks\"").unwrap();
+    assert!(asks.contains("number seven"), "{asks}");
+}
+
+#[test]
 fn late_and_repeated_events_change_nothing() {
     let transcript = transcript();
     let now = Instant::now();

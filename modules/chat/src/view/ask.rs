@@ -2,23 +2,32 @@
 
 use maud::{Markup, html};
 use opencode::wire::{Permission, Question, QuestionItem};
-use serde_json::Value;
+use serde_json::{Map, Value};
 use web::icon;
 
 use super::{
     Place,
     diff::{self, Diff},
+    tool::plain,
 };
 use crate::text::{clean, revealed};
 
 /// Lines of a diff that are drawn on its card. More of them are for a page of their own.
 const LINES_MAX: usize = 5000;
 
+/// A request for permission.
+#[derive(Clone, Copy)]
+pub struct Asked<'a> {
+    pub permission: &'a Permission,
+    /// What its tool was called with; `None` while that is not known, as for the calls of sub-agents.
+    pub input: Option<&'a Map<String, Value>>,
+}
+
 /// Everything that waits in one session.
 pub struct Asks<'a> {
     /// The session whose page this is.
     pub session_id: &'a str,
-    pub permissions: Vec<&'a Permission>,
+    pub permissions: Vec<Asked<'a>>,
     pub questions: Vec<&'a Question>,
     pub place: Place<'a>,
 }
@@ -27,8 +36,8 @@ pub struct Asks<'a> {
 pub fn asks(asks: &Asks<'_>) -> Markup {
     html! {
         div #asks {
-            @for (index, permission) in asks.permissions.iter().enumerate() {
-                (permission_card(asks, permission, index == 0))
+            @for (index, asked) in asks.permissions.iter().enumerate() {
+                (permission_card(asks, asked, index == 0))
             }
             @for question in &asks.questions { (question_card(asks, question)) }
         }
@@ -64,7 +73,8 @@ pub fn whole_text(permission: &Permission) -> String {
 }
 
 /// What is asked for, for somebody who decides by it: whole, and with nothing in it that cannot be seen.
-fn wanted(asks: &Asks<'_>, permission: &Permission, whole: &str) -> Markup {
+fn wanted(asks: &Asks<'_>, asked: &Asked<'_>, whole: &str) -> Markup {
+    let permission = asked.permission;
     let command = text(permission, "command");
     let patch = text(permission, "diff");
     let file = text(permission, "filepath");
@@ -90,12 +100,48 @@ fn wanted(asks: &Asks<'_>, permission: &Permission, whole: &str) -> Markup {
         @else if !file.is_empty() { pre.ask-what tabindex="0" { code { (revealed(file)) } } }
         @else {
             pre.ask-what tabindex="0" { code { (revealed(&permission.permission)) " " (revealed(&patterns)) } }
+            (details(asked))
+        }
+    }
+}
+
+/// What is asked for by names and values: those the tool was called with, or those the request brings.
+fn details(asked: &Asked<'_>) -> Markup {
+    let named = asked.input.unwrap_or(&asked.permission.metadata);
+    html! {
+        @if !named.is_empty() {
+            div.ask-what tabindex="0" role="group" aria-label="With" {
+                dl.arguments {
+                    @for (name, value) in named {
+                        div { dt { (revealed(name)) } dd { code { (revealed(&plain(value))) } } }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Where it happens: the session's folder, or where a command says it runs.
+fn place(asks: &Asks<'_>, asked: &Asked<'_>) -> Markup {
+    let folder = asks.place.below_home(asks.place.directory);
+    let workdir = asked
+        .input
+        .and_then(|input| input.get("workdir"))
+        .and_then(Value::as_str);
+    html! {
+        p.help {
+            "In "
+            @if let Some(workdir) = workdir.filter(|workdir| !workdir.is_empty()) {
+                code { (revealed(workdir)) } ", seen from "
+            }
+            code { (revealed(&folder)) }
         }
     }
 }
 
 /// `has_keys`: the first card is answered with 1, 2 and 3.
-fn permission_card(asks: &Asks<'_>, permission: &Permission, has_keys: bool) -> Markup {
+fn permission_card(asks: &Asks<'_>, asked: &Asked<'_>, has_keys: bool) -> Markup {
+    let permission = asked.permission;
     let action = format!("/chat/{}/permission/{}", asks.session_id, permission.id);
     let command = text(permission, "command");
     let covers = permission.always.join(", ");
@@ -112,8 +158,8 @@ fn permission_card(asks: &Asks<'_>, permission: &Permission, has_keys: bool) -> 
             data-announce=(format!("{title} {}", revealed(told))) {
             h2 { (icon("shield")) (title) }
             @if is_from_below { p.help { "A sub-agent of this session asks." } }
-            (wanted(asks, permission, &action))
-            p.help { "In " code { (revealed(&asks.place.below_home(asks.place.directory))) } }
+            (wanted(asks, asked, &action))
+            (place(asks, asked))
             div.ask-actions {
                 form method="post" action=(action) data-inline {
                     input type="hidden" name="reply" value="once";
@@ -199,9 +245,13 @@ mod tests {
     use super::*;
 
     fn card(permission: &Permission) -> String {
+        card_with(permission, None)
+    }
+
+    fn card_with(permission: &Permission, input: Option<&Map<String, Value>>) -> String {
         let asks_of_it = Asks {
             session_id: "ses_1",
-            permissions: vec![permission],
+            permissions: vec![Asked { permission, input }],
             questions: Vec::new(),
             place: Place {
                 directory: "/home/ann/shop",
@@ -244,6 +294,31 @@ mod tests {
         assert_eq!(
             whole_text(&edit(LINES_MAX + 6)).matches("some line").count(),
             LINES_MAX + 6
+        );
+    }
+
+    #[test]
+    fn a_tool_without_words_of_its_own_shows_what_it_is_called_with() {
+        let input = json!({ "title": "Release", "body": "word ".repeat(1000), "labels": ["a", "b\u{200b}"] });
+        let asked = permission("tracker_create_issue", json!({}));
+
+        let html = card_with(&asked, input.as_object());
+
+        assert!(html.contains("tracker_create_issue *"));
+        assert!(html.contains("<dt>title</dt><dd><code>Release</code>"));
+        assert!(html.contains("[&quot;a&quot;,&quot;b⟨U+200B⟩&quot;]"));
+        assert_eq!(html.matches("word ").count(), 1000);
+    }
+
+    #[test]
+    fn a_command_says_where_it_runs() {
+        let input = json!({ "command": "ls", "workdir": "../other" });
+        let asked = permission("bash", json!({ "command": "ls" }));
+
+        assert!(card(&asked).contains("In <code>~/shop</code>"));
+        assert!(
+            card_with(&asked, input.as_object())
+                .contains("In <code>../other</code>, seen from <code>~/shop</code>")
         );
     }
 

@@ -32,12 +32,7 @@ fn field<'a>(map: &'a Map<String, Value>, name: &str) -> &'a str {
 }
 
 fn input(call: &ToolCall) -> Option<&Map<String, Value>> {
-    match &call.state {
-        ToolState::Running { input, .. }
-        | ToolState::Completed { input, .. }
-        | ToolState::Error { input, .. } => Some(input),
-        ToolState::Pending {} | ToolState::Other => None,
-    }
+    call.state.input()
 }
 
 fn metadata(call: &ToolCall) -> Option<&Map<String, Value>> {
@@ -298,7 +293,8 @@ fn arguments(input: &Map<String, Value>) -> Markup {
     }
 }
 
-fn plain(value: &Value) -> String {
+/// A value as it is read: text as it is, anything else as JSON.
+pub fn plain(value: &Value) -> String {
     value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }
 

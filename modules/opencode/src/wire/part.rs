@@ -227,6 +227,18 @@ pub enum ToolState {
     Other,
 }
 
+impl ToolState {
+    /// What the model asked for; `None` while it is still being written.
+    pub fn input(&self) -> Option<&Map<String, Value>> {
+        match self {
+            Self::Running { input, .. } | Self::Completed { input, .. } | Self::Error { input, .. } => {
+                Some(input)
+            }
+            Self::Pending {} | Self::Other => None,
+        }
+    }
+}
+
 /// A file in a message.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default)]
