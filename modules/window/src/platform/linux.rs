@@ -4,7 +4,7 @@ mod feature;
 
 use anyhow::Context;
 use tao::{platform::unix::WindowExtUnix, window::Window};
-use webkit2gtk::{SettingsExt, WebViewExt};
+use webkit2gtk::WebViewExt;
 use wry::{WebView, WebViewBuilder, WebViewBuilderExtUnix, WebViewExtUnix};
 
 /// Connects to the display.
