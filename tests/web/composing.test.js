@@ -211,11 +211,11 @@ test("an archived session is found, marked, read and had back", async () => {
 
   await row.getByRole("link").click();
   await page.waitForURL((url) => url.pathname === path);
-  assert.match(await page.locator(".session-facts").innerText(), /^Archived/);
+  await page.locator(".session-facts", { hasText: /^Archived/ }).waitFor();
   await page.goBack();
   await row.getByRole("button", { name: "Bring back" }).click();
   await page.waitForURL((url) => url.pathname === path);
-  assert.doesNotMatch(await page.locator(".session-facts").innerText(), /Archived/);
+  await page.locator(".session-facts", { hasNotText: "Archived" }).waitFor();
   await page.goto("/");
   await page.locator(`#card-${id}`).waitFor();
 

@@ -5,36 +5,31 @@
 const ASK_HOLD_MS = 500;
 let askPlaces = "", asksHeldUntil = 0, asksTimer = 0;
 
-/** Where the cards are, whatever their scroller shows of them. @param {HTMLElement[]} cards */
-const placesOf = (cards) =>
-  cards.map((card) => {
-    const { left, top, bottom } = card.getBoundingClientRect();
-    const scrolled = card.closest(".foot-area")?.scrollTop ?? 0;
-    return [card.id, ...[left, top + scrolled, bottom + scrolled].map(Math.round)].join(" ");
-  }).join();
-
 /** Holds the buttons of cards that have come or moved, and lets go of the others. */
 const holdAsks = () => {
-  const cards = [.../** @type {NodeListOf<HTMLElement>} */ (document.querySelectorAll(".ask"))];
-  const found = placesOf(cards);
+  const found = [...document.querySelectorAll(".ask")].map((card) => {
+    const { left, top, bottom } = card.getBoundingClientRect();
+    // Scrolling is no moving.
+    const scrolled = card.parentElement?.parentElement?.scrollTop ?? 0;
+    return [card.id, ...[left, top + scrolled, bottom + scrolled].map(Math.round)].join(" ");
+  }).join();
   if (found !== askPlaces) asksHeldUntil = performance.now() + ASK_HOLD_MS;
   askPlaces = found;
-  const left = cards.length ? asksHeldUntil - performance.now() : 0;
+  const left = found ? asksHeldUntil - performance.now() : 0;
   for (const button of document.querySelectorAll(".ask button")) button.ariaDisabled = left > 0 ? "true" : null;
   clearTimeout(asksTimer);
   if (left > 0) asksTimer = window.setTimeout(holdAsks, left);
 };
 
 document.addEventListener("submit", (event) => {
-  const isAnswer = event.target instanceof Element && event.target.closest(".ask");
-  if (!isAnswer || performance.now() >= asksHeldUntil) return;
+  if (performance.now() >= asksHeldUntil || !(event.target instanceof Element && event.target.closest(".ask"))) return;
   event.preventDefault();
   event.stopImmediatePropagation();
 }, true);
 
 document.addEventListener("visibilitychange", () => {
   // Whoever comes back has not read yet what came meanwhile.
-  if (!document.hidden) askPlaces = "";
+  askPlaces = "";
   holdAsks();
 });
 afterPatch.push(holdAsks);

@@ -239,8 +239,7 @@ if (composer && words) {
     completeTimer = window.setTimeout(async () => {
       const query = new URLSearchParams({ kind: found[1] ?? found[3] ?? "", q: found[2] ?? found[4] ?? "" });
       // A session has its folder; a new one is asked about in the folder that is chosen now.
-      const folder = new FormData(composer).get("directory");
-      if (typeof folder === "string") query.set("directory", folder);
+      query.set("directory", String(new FormData(composer).get("directory") ?? ""));
       try {
         const answer = await fetch(`/chat/${key}/find?${query}`);
         /** @type {{ name: string, about: string }[]} */
@@ -285,11 +284,8 @@ on("input", "[data-filter]", (input) => {
   if (!(input instanceof HTMLInputElement)) return;
   const list = byId(input.dataset.filter ?? "");
   const wanted = input.value.trim().toLowerCase();
-  let shown = 0;
   for (const row of list?.children ?? []) {
-    if (!(row instanceof HTMLElement)) continue;
-    row.hidden = !(row.dataset.find ?? "").includes(wanted);
-    if (!row.hidden) shown += 1;
+    if (row instanceof HTMLElement) row.hidden = !(row.dataset.find ?? "").includes(wanted);
   }
-  byId(`${input.dataset.filter}-none`)?.toggleAttribute("hidden", !wanted || shown > 0);
+  byId("sessions-none")?.toggleAttribute("hidden", !wanted || !!list?.querySelector("li:not([hidden])"));
 });
