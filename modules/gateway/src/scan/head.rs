@@ -1,5 +1,7 @@
 //! One request head, read as strictly as RFC 9112 allows.
 
+use axum::http::uri::PathAndQuery;
+
 use super::Refusal;
 use crate::path::TARGET_BYTES_MAX;
 
@@ -143,8 +145,7 @@ fn request_line(line: &[u8]) -> Result<bool, Refusal> {
     if target.len() > TARGET_BYTES_MAX {
         return Err(Refusal::LongTarget);
     }
-    // Only the origin form: an absolute address would name another host than the one that is checked.
-    if !target.starts_with(b"/") || !target.iter().all(u8::is_ascii_graphic) {
+    if !is_address(target) {
         return Err(Refusal::Ambiguous);
     }
     match version {
@@ -152,6 +153,14 @@ fn request_line(line: &[u8]) -> Result<bool, Refusal> {
         b"HTTP/1.0" => Ok(false),
         _ => Err(Refusal::Ambiguous),
     }
+}
+
+/// Whether it is an address in the origin form, and will be read as just what it says. An absolute one would name another
+/// host than the one that is checked; the server would cut a fragment off, and refuse other letters in its own words.
+fn is_address(target: &[u8]) -> bool {
+    target.starts_with(b"/")
+        && target.iter().all(u8::is_ascii_graphic)
+        && PathAndQuery::try_from(target).is_ok_and(|read| read.as_str().len() == target.len())
 }
 
 fn field(line: &[u8], fields: &mut Fields) -> Result<(), Refusal> {

@@ -172,3 +172,25 @@ fn nothing_passes_behind_a_handshake_before_it_is_answered() {
         Refusal::Ambiguous,
     );
 }
+
+#[test]
+fn an_address_is_read_as_just_what_it_says() {
+    let get = |target: &str| format!("GET {target} HTTP/1.1\r\nHost: h\r\n\r\n");
+    for target in ["/", "/a%20b", "/a?b={c}|d", "/a?b=c/d?e", "/a;b=1,2'(3)*"] {
+        passes(&get(target));
+    }
+    for target in [
+        "/#",
+        "/a#b",
+        "/a?b#c",
+        "/<a>",
+        "/a`b",
+        "a",
+        "*",
+        "http://h/a",
+        "/a\u{e9}",
+        "/a\tb",
+    ] {
+        refuses(&get(target), Refusal::Ambiguous);
+    }
+}

@@ -12,7 +12,11 @@ use tokio::{
     time::Sleep,
 };
 
-use crate::scan::Refusal;
+use axum::http::{HeaderMap, HeaderValue, header};
+use kit::Listener;
+use serde_json::json;
+
+use crate::{headers::harden, scan::Refusal};
 
 /// How much of what a peer still sends is read after the last word, so that the word is not lost in a reset.
 const LINGER_BYTES_MAX: usize = 4 * 1024 * 1024;
@@ -20,37 +24,34 @@ const LINGER_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// How long.
 const LINGER_MAX: Duration = Duration::from_secs(2);
 
-macro_rules! answer {
-    ($status:literal, $code:literal, $text:literal) => {
-        concat!(
-            "HTTP/1.1 ",
-            $status,
-            "\r\nContent-Type: application/json; charset=utf-8\r\nConnection: close\r\n",
-            "Cache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\nReferrer-Policy: same-origin\r\n",
-            "Cross-Origin-Opener-Policy: same-origin\r\nCross-Origin-Resource-Policy: same-origin\r\n",
-            "Content-Security-Policy: default-src 'none'; frame-ancestors 'none'\r\n\r\n",
-            "{\"error\":{\"code\":\"",
-            $code,
-            "\",\"message\":\"",
-            $text,
-            "\"}}\n"
-        )
+/// The last word, with the headers every answer has.
+fn answer(refusal: Refusal) -> String {
+    let (status, code, text) = match refusal {
+        Refusal::Ambiguous => ("400 Bad Request", "bad_request", "The request is malformed."),
+        Refusal::Method => ("405 Method Not Allowed", "method", "This method is not served."),
+        Refusal::LongTarget => ("414 URI Too Long", "long_address", "The address is too long."),
+        Refusal::LargeHead => (
+            "431 Request Header Fields Too Large",
+            "large_head",
+            "The header is too large.",
+        ),
     };
-}
-
-fn answer(refusal: Refusal) -> &'static str {
-    match refusal {
-        Refusal::Ambiguous => answer!("400 Bad Request", "bad_request", "The request is malformed."),
-        Refusal::Method => answer!("405 Method Not Allowed", "method", "This method is not served."),
-        Refusal::LongTarget => answer!("414 URI Too Long", "long_address", "The address is too long."),
-        Refusal::LargeHead => {
-            answer!(
-                "431 Request Header Fields Too Large",
-                "large_head",
-                "The header is too large."
-            )
+    let mut headers = HeaderMap::new();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+    harden(&mut headers, Listener::Local);
+    let mut word = format!("HTTP/1.1 {status}\r\n");
+    for (name, value) in &headers {
+        if let Ok(value) = value.to_str() {
+            word.extend([name.as_str(), ": ", value, "\r\n"]);
         }
     }
+    word.extend([
+        "\r\n",
+        &json!({"error": {"code": code, "message": text}}).to_string(),
+        "\n",
+    ]);
+    word
 }
 
 /// Says the last word, closes our half, and reads what still comes for a moment.
@@ -70,7 +71,8 @@ impl Farewell {
         refusal: Option<Refusal>,
         is_sending: bool,
     ) -> Poll<io::Result<()>> {
-        let word = refusal.map(answer).unwrap_or_default().as_bytes();
+        let word = refusal.map(answer).unwrap_or_default();
+        let word = word.as_bytes();
         let linger = self
             .linger
             .get_or_insert_with(|| Box::pin(tokio::time::sleep(LINGER_MAX)));

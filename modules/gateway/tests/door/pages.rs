@@ -12,6 +12,8 @@ fn is_hardened(answer: &Answer) {
     ] {
         assert_eq!(answer.header(name), Some(value), "{answer:?}");
     }
+    let permissions = answer.header("permissions-policy").unwrap_or_default();
+    assert!(permissions.contains("camera=()"), "{answer:?}");
     assert!(answer.header("content-security-policy").is_some(), "{answer:?}");
     assert!(answer.header("cache-control").is_some(), "{answer:?}");
     let kind = answer.header("content-type").unwrap_or_default();
@@ -70,13 +72,20 @@ async fn every_answer_carries_the_headers_that_protect_it() {
         is_hardened(&house.ask("GET", path).with("Host", "evil.example").send().await);
     }
     assert!(pages >= 12, "{pages}");
-    for refused in ["GET / HTTP/1.1\r\n\r\n", "TRACE / HTTP/1.1\r\n\r\n"] {
+    let long = format!("GET /{} HTTP/1.1\r\nHost: h\r\n\r\n", "a".repeat(20_000));
+    let large = format!("GET / HTTP/1.1\r\nHost: h\r\n{}\r\n", "X: a\r\n".repeat(200));
+    for (refused, status) in [
+        ("GET / HTTP/1.1\r\n\r\n", 400),
+        ("GET /# HTTP/1.1\r\nHost: h\r\n\r\n", 400),
+        ("GET /<b> HTTP/1.1\r\nHost: h\r\n\r\n", 400),
+        ("GET /a` HTTP/1.1\r\nHost: h\r\n\r\n", 400),
+        ("TRACE / HTTP/1.1\r\n\r\n", 405),
+        (&long, 414),
+        (&large, 431),
+    ] {
         let answer = Answer::parse(&house.raw(refused.as_bytes()).await);
-        assert_eq!(answer.header("x-content-type-options"), Some("nosniff"));
-        assert_eq!(
-            answer.header("content-type"),
-            Some("application/json; charset=utf-8")
-        );
+        assert_eq!(answer.status, status, "{answer:?}");
+        is_hardened(&answer);
     }
 }
 
