@@ -6,6 +6,8 @@ use crate::{hidden::Hidden, redact::redacted};
 
 /// Longest text of a line and of each of its fields, in bytes.
 pub const FIELD_BYTES_MAX: usize = 2 * 1024;
+/// Half a secret is not recognised: as much as one may have is left out before a cut.
+const SECRET_BYTES_MAX: usize = 256;
 
 /// Makes `text` fit to be stored: no secrets, no control characters, at most [`FIELD_BYTES_MAX`].
 pub fn clean(text: &str) -> String {
@@ -14,12 +16,17 @@ pub fn clean(text: &str) -> String {
 
 /// The same, without what is `hidden` as well.
 pub(crate) fn clean_of(text: &str, hidden: &Hidden) -> String {
-    // Cut first, so that a huge line costs no more than a long one; a margin keeps a secret at the cut recognisable.
+    // Cut first, so that a huge line costs no more than a long one.
     let (head, rest_bytes) = cut(text, FIELD_BYTES_MAX * 2);
     // Colours stand between a name and its value, or within either: without them first, no secret is seen.
     let plain = stripped(head);
     let mut visible = visible(&redacted(&hidden.out_of(&plain)));
-    let kept = cut(&visible, FIELD_BYTES_MAX).0.len();
+    let whole = if rest_bytes > 0 {
+        visible.len().saturating_sub(SECRET_BYTES_MAX)
+    } else {
+        visible.len()
+    };
+    let kept = cut(&visible, whole.min(FIELD_BYTES_MAX)).0.len();
     let rest_bytes = rest_bytes + visible.len() - kept;
     if rest_bytes > 0 {
         visible.truncate(kept);
@@ -183,6 +190,20 @@ mod tests {
             for to in edges.iter().filter(|to| *to >= from) {
                 assert!(!clean(&tricky[*from..*to]).chars().any(char::is_control));
             }
+        }
+    }
+
+    #[test]
+    fn half_a_secret_at_the_cut_is_not_shown() {
+        let token = format!("nexus_{}", "a1".repeat(32));
+        let colours = "\u{1b}[31m".repeat(700);
+        for before in 0..120 {
+            let filler = "x".repeat(FIELD_BYTES_MAX * 2 - colours.len() - 100 + before);
+            let line = format!("{colours}{filler} {token} {}", "y ".repeat(3000));
+
+            let shown = clean(&line);
+
+            assert!(!shown.contains("nexus_"), "{before}: {shown}");
         }
     }
 }

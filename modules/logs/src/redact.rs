@@ -226,6 +226,8 @@ fn is_key(word: &str) -> bool {
         ("xoxb-", 10),
         ("xoxp-", 10),
         ("xoxa-", 10),
+        // Our own.
+        ("nexus_", 32),
         ("AKIA", 16),
         ("AIza", 30),
     ];
