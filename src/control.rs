@@ -8,9 +8,11 @@
 pub mod client;
 pub mod instance;
 pub mod peer;
+mod plainly;
 pub mod server;
 mod socket;
 
+use kit::Secret;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -54,7 +56,8 @@ pub enum Request {
     /// Sets the owner's password and ends all sessions.
     PasswordSet {
         /// The new one.
-        password: String,
+        #[serde(with = "plainly")]
+        password: Secret,
     },
     /// Reads or changes what is stored in the keyring.
     Secret(SecretAct),
@@ -124,7 +127,8 @@ pub enum SecretAct {
         /// E.g. `"tunnel-token"`.
         name: String,
         /// Its text.
-        value: String,
+        #[serde(with = "plainly")]
+        value: Secret,
     },
     /// Forgets a secret.
     Delete {

@@ -2,6 +2,9 @@
 
 use std::io::{self, BufRead, Read};
 
+use kit::Secret;
+use zeroize::Zeroizing;
+
 use super::print;
 use crate::control::{Code, Failure};
 
@@ -9,12 +12,14 @@ use crate::control::{Code, Failure};
 const BYTES_MAX: u64 = 64 * 1024;
 
 /// Reads one line; asks for it with `question` when a person is there.
-pub(super) fn secret(question: &str) -> Result<String, Failure> {
+pub(super) fn secret(question: &str) -> Result<Secret, Failure> {
     let failed = |error: io::Error| Failure::failed(format!("The input could not be read: {error}."));
     if print::is_interactive() {
-        return rpassword::prompt_password(question).map_err(failed);
+        return rpassword::prompt_password(question)
+            .map(Secret::new)
+            .map_err(failed);
     }
-    let mut line = String::new();
+    let mut line = Zeroizing::new(String::new());
     io::stdin()
         .lock()
         .take(BYTES_MAX)
@@ -24,5 +29,5 @@ pub(super) fn secret(question: &str) -> Result<String, Failure> {
     if text.is_empty() {
         return Err(Failure::new(Code::Usage, "Nothing was read from standard input."));
     }
-    Ok(text.to_owned())
+    Ok(Secret::new(text.to_owned()))
 }

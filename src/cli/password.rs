@@ -31,7 +31,7 @@ pub(super) fn act(cx: &Cx, asked: Password) -> Result<(), Failure> {
         }
         Password::Generate => {
             let passphrase = credential::passphrase();
-            set(cx, passphrase.expose().to_owned())?;
+            set(cx, passphrase.clone())?;
             tell(cx, Some(passphrase.expose()));
         }
     }
@@ -51,7 +51,7 @@ fn tell(cx: &Cx, passphrase: Option<&str>) {
     }
 }
 
-fn set(cx: &Cx, password: String) -> Result<(), Failure> {
+fn set(cx: &Cx, password: Secret) -> Result<(), Failure> {
     let client = Client::connect(&cx.dirs.run).map_err(anyhow::Error::from)?;
     if let Some(mut client) = client {
         client.ask(&Request::PasswordSet { password })?;
@@ -63,8 +63,8 @@ fn set(cx: &Cx, password: String) -> Result<(), Failure> {
 }
 
 /// Sets it, here or in the agent.
-pub(crate) async fn change(door: &Door, password: String) -> Result<(), Failure> {
-    let set = door.set_password(Secret::new(password)).await;
+pub(crate) async fn change(door: &Door, password: Secret) -> Result<(), Failure> {
+    let set = door.set_password(password).await;
     set.map_err(|error| match error {
         SetError::Weak(_) => Failure::new(Code::NeedsUser, sentence(&error.to_string())),
         SetError::NotSaved { .. } => Failure::from(anyhow::Error::from(error)),

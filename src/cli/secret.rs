@@ -1,6 +1,6 @@
 //! `nexus secret`: names and changes; a secret is never shown.
 
-use kit::{Secret, Secrets};
+use kit::Secrets;
 use serde_json::{Value, json};
 
 use super::{
@@ -46,7 +46,7 @@ pub(crate) async fn answer(secrets: &dyn Secrets, act: SecretAct) -> Result<Valu
     match act {
         SecretAct::List => Ok(json!(secrets.names().await?)),
         SecretAct::Set { name, value } => {
-            secrets.set(&name, Secret::new(value)).await?;
+            secrets.set(&name, value).await?;
             Ok(Value::Null)
         }
         SecretAct::Delete { name } => {

@@ -7,6 +7,7 @@ use std::{
 };
 
 use serde_json::Value;
+use zeroize::Zeroizing;
 
 use super::{Answer, Failure, Instance, LINE_BYTES_MAX, Request, instance::InstanceError, socket};
 
@@ -90,8 +91,10 @@ impl Client {
     /// # Errors
     /// That the agent is gone.
     pub fn send(&mut self, request: &Request) -> Result<(), Failure> {
-        let mut line = serde_json::to_vec(request)
+        let line = serde_json::to_vec(request)
             .map_err(|error| Failure::failed(format!("Could not write the request: {error}.")))?;
+        // It may hold a password.
+        let mut line = Zeroizing::new(line);
         line.push(b'\n');
         self.writer
             .write_all(&line)

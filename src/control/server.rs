@@ -9,6 +9,7 @@ use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore, mpsc},
     task::JoinSet,
 };
+use zeroize::Zeroizing;
 
 use super::{Answer, Code, Failure, LINE_BYTES_MAX, Request, peer::Peer, socket};
 
@@ -115,7 +116,8 @@ async fn serve(stream: impl AsyncRead + AsyncWrite, peer: Peer, desk: &dyn Desk)
     let (reader, mut writer) = tokio::io::split(stream);
     let mut reader = BufReader::new(reader);
     loop {
-        let mut line = Vec::new();
+        // It may hold a password.
+        let mut line = Zeroizing::new(Vec::new());
         let mut limited = (&mut reader).take(LINE_BYTES_MAX as u64);
         let read = limited.read_until(b'\n', &mut line);
         match tokio::time::timeout(REQUEST_WAIT, read).await {
