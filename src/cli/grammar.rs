@@ -160,8 +160,8 @@ pub(super) enum Secrets {
 
 #[derive(Debug, Args)]
 pub(super) struct Logs {
-    /// agent, opencode or cloudflared
-    #[arg(long)]
+    /// Whose lines
+    #[arg(long, value_parser = ["agent", "opencode", "cloudflared"])]
     pub(super) source: Option<String>,
     /// This important or more: error, warn, info, debug, trace
     #[arg(long)]

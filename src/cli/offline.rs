@@ -1,6 +1,6 @@
 //! What commands need while no agent runs: the same files, with the same checks.
 
-use std::{sync::Arc, time::SystemTime};
+use std::{path::PathBuf, sync::Arc, time::SystemTime};
 
 use gateway::{Door, Gateway, Parts};
 use kit::{AgentFacts, Context, NoticeSender, Overview, SettingsFile};
@@ -48,10 +48,20 @@ impl Offline {
 
 /// What modules are built from, for a command that starts none of them.
 pub(super) fn context(cx: &Cx) -> Context {
-    let settings = Arc::new(SettingsFile::open(
-        &cx.dirs.config.join("settings.toml"),
-        SystemTime::now(),
-    ));
+    with_settings(cx, SettingsFile::open(&settings_path(cx), SystemTime::now()))
+}
+
+/// The same for one that changes nothing: not even a broken settings file is moved away.
+pub(super) fn context_to_look(cx: &Cx) -> Context {
+    with_settings(cx, SettingsFile::look(&settings_path(cx)))
+}
+
+fn settings_path(cx: &Cx) -> PathBuf {
+    cx.dirs.config.join("settings.toml")
+}
+
+fn with_settings(cx: &Cx, settings: SettingsFile) -> Context {
+    let settings = Arc::new(settings);
     modules::sections(&settings);
     let nobody = Overview {
         agent: AgentFacts {

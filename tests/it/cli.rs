@@ -109,6 +109,12 @@ fn a_mistyped_command_ends_with_2_and_says_what_is_wrong() {
         "",
         "gateway.port",
     );
+    check(
+        &nexus(&home, &["logs", "--source", "opencoed"]),
+        2,
+        "",
+        "cloudflared",
+    );
     check(&nexus(&home, &["--version"]), 0, env!("CARGO_PKG_VERSION"), "");
     check(&nexus(&home, &["help"]), 0, "settings", "");
 }
@@ -340,6 +346,18 @@ fn the_doctor_says_what_needs_its_user() {
     assert_eq!(verdict("password"), "needs_you");
     assert_eq!(verdict("agent"), "note");
     assert_eq!(verdict("opencode"), "needs_you");
+}
+
+#[test]
+fn the_doctor_only_looks() {
+    let home = Home::new();
+    home.settings("[gateway\nport = ");
+
+    let output = nexus(&home, &["doctor"]);
+
+    check(&output, 4, "Mend it", "");
+    let file = home.nexus().join("settings.toml");
+    assert_eq!(fs::read_to_string(file).unwrap(), "[gateway\nport = ");
 }
 
 #[test]

@@ -7,7 +7,7 @@ use std::{
 };
 
 use gateway::{GatewaySettings, credential::Credential};
-use kit::{Secrets, SecretsError};
+use kit::{Secrets, SecretsError, settings::Problem};
 use serde_json::Value;
 
 use super::{Finding, Verdict};
@@ -25,7 +25,7 @@ pub(super) fn at_everything(cx: &Cx) -> Result<Vec<Finding>, Failure> {
         let text = sentence(&format!("{:#}", anyhow::Error::from(error)));
         return Ok(vec![Finding::new("folders", Verdict::NeedsUser, text)]);
     }
-    let context = offline::context(cx);
+    let context = offline::context_to_look(cx);
     let mut client = Client::connect(&cx.dirs.run).map_err(anyhow::Error::from)?;
     let status = match &mut client {
         Some(client) => Some(client.ask(&Request::Status)?),
@@ -89,7 +89,17 @@ fn settings_file(context: &kit::Context) -> Finding {
         let text = format!("{} is as it should be.", context.settings.path().display());
         return Finding::new("settings", Verdict::Well, text);
     }
-    let texts: Vec<String> = problems.iter().map(settings::explain).collect();
+    let explain = |problem: &Problem| match problem {
+        Problem::Corrupt { kept: None } => format!(
+            "{} cannot be understood. Mend it; otherwise the next start keeps it under another name and uses the \
+             defaults.",
+            context.settings.path().display()
+        ),
+        Problem::Corrupt { kept: Some(_) } | Problem::Unreadable(_) | Problem::BadSection { .. } => {
+            settings::explain(problem)
+        }
+    };
+    let texts: Vec<String> = problems.iter().map(explain).collect();
     Finding::new("settings", Verdict::NeedsUser, texts.join(" "))
 }
 

@@ -131,13 +131,22 @@ impl SettingsFile {
     /// Reads the file. A missing one is an empty one; a broken one is kept aside and defaults are used, because the
     /// program has to start. What happened is in [`problems`](Self::problems).
     pub fn open(path: &Path, now: SystemTime) -> Self {
+        Self::read(path, |path| files::quarantine(path, now).ok())
+    }
+
+    /// Reads the file and leaves it as it is, broken or not.
+    pub fn look(path: &Path) -> Self {
+        Self::read(path, |_| None)
+    }
+
+    fn read(path: &Path, put_aside: impl FnOnce(&Path) -> Option<PathBuf>) -> Self {
         let mut problems = Vec::new();
         let mut is_writable = true;
         let document = match std::fs::read(path) {
             Ok(bytes) => match String::from_utf8(bytes).ok().and_then(|text| text.parse().ok()) {
                 Some(document) => document,
                 None => {
-                    let kept = files::quarantine(path, now).ok();
+                    let kept = put_aside(path);
                     is_writable = kept.is_some();
                     problems.push(Problem::Corrupt { kept });
                     DocumentMut::new()
