@@ -52,6 +52,17 @@ pub fn is_interactive() -> bool {
     io::stdin().is_terminal() && io::stderr().is_terminal()
 }
 
+/// Whether a person sees stdout as it is written.
+pub fn is_terminal() -> bool {
+    io::stdout().is_terminal()
+}
+
+/// Replaces the line the cursor stands in, which the next line takes the place of.
+pub fn running(text: &str) -> bool {
+    let mut out = io::stdout().lock();
+    written(write!(out, "\r\u{1b}[K{text}").and_then(|()| out.flush()))
+}
+
 fn written(result: io::Result<()>) -> bool {
     result.is_ok()
 }

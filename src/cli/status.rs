@@ -1,5 +1,10 @@
 //! `nexus status`.
 
+use std::{
+    sync::mpsc::{self, RecvTimeoutError},
+    time::{Duration, Instant},
+};
+
 use serde_json::Value;
 
 use super::{
@@ -7,6 +12,9 @@ use super::{
     print::{self, Format},
 };
 use crate::control::{Client, Failure, Request};
+
+/// How often a wait is counted.
+const TICK: Duration = Duration::from_secs(1);
 
 pub(super) fn show(cx: &Cx, watch: bool) -> Result<(), Failure> {
     let mut client = Client::require(&cx.dirs.run)?;
@@ -16,12 +24,78 @@ pub(super) fn show(cx: &Cx, watch: bool) -> Result<(), Failure> {
         return Ok(());
     }
     client.send(&Request::Watch)?;
+    if cx.format == Format::Text && print::is_terminal() {
+        return count_down(client);
+    }
     while let Some(status) = client.receive()? {
         if !tell(&status, cx.format) {
             break;
         }
     }
     Ok(())
+}
+
+/// Tells each change; in the last line runs the time to what is waited for. The agent tells changes only, and time that
+/// passes is none.
+fn count_down(mut client: Client) -> Result<(), Failure> {
+    let (sender, told) = mpsc::channel();
+    std::thread::spawn(move || {
+        loop {
+            let received = client.receive();
+            let is_last = !matches!(received, Ok(Some(_)));
+            if sender.send(received).is_err() || is_last {
+                return;
+            }
+        }
+    });
+    let mut told_at = Instant::now();
+    let mut waits = Vec::new();
+    loop {
+        let left = count(&waits, told_at.elapsed());
+        if !print::running(&left) {
+            return Ok(());
+        }
+        let received = if left.is_empty() {
+            told.recv().map_err(|_| RecvTimeoutError::Disconnected)
+        } else {
+            told.recv_timeout(TICK)
+        };
+        match received {
+            Err(RecvTimeoutError::Timeout) => {}
+            Err(RecvTimeoutError::Disconnected) => return Ok(()),
+            Ok(received) => {
+                let Some(status) = received? else {
+                    return Ok(());
+                };
+                if !print::running("") || !tell(&status, Format::Text) {
+                    return Ok(());
+                }
+                told_at = Instant::now();
+                waits = next_attempts(&status);
+            }
+        }
+    }
+}
+
+/// The parts that try again, and in how many seconds.
+fn next_attempts(status: &Value) -> Vec<(String, f64)> {
+    let modules = status["modules"].as_object();
+    let waits = modules.into_iter().flatten().filter_map(|(id, module)| {
+        let wait = module["next_attempt_in_s"].as_f64()?;
+        Some((id.clone(), wait))
+    });
+    waits.collect()
+}
+
+/// What is left of the waits, in one line; empty when there are none.
+fn count(waits: &[(String, f64)], passed: Duration) -> String {
+    let left: Vec<String> = waits
+        .iter()
+        .map(|(id, wait)| (id, wait - passed.as_secs_f64()))
+        .filter(|(_, left)| *left > 0.0)
+        .map(|(id, left)| format!("{id}: next attempt in {}", duration(left.ceil())))
+        .collect();
+    left.join(" · ")
 }
 
 fn tell(status: &Value, format: Format) -> bool {
@@ -95,6 +169,23 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn a_wait_is_counted_down_to_its_end() {
+        let status = json!({"modules": {
+            "opencode": {"state": "backoff", "next_attempt_in_s": 3.4},
+            "chat": {"state": "running", "next_attempt_in_s": null},
+        }});
+        let waits = next_attempts(&status);
+        let check = |passed_ms: u64, expected: &str| {
+            assert_eq!(count(&waits, Duration::from_millis(passed_ms)), expected);
+        };
+
+        check(0, "opencode: next attempt in 4 s");
+        check(1000, "opencode: next attempt in 3 s");
+        check(3399, "opencode: next attempt in 1 s");
+        check(3400, "");
+    }
 
     #[test]
     fn a_status_reads_as_sentences() {

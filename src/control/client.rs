@@ -17,8 +17,8 @@ const RETRY_EVERY: Duration = Duration::from_millis(20);
 
 /// A connection to the running agent.
 pub struct Client {
-    reader: BufReader<Box<dyn Read>>,
-    writer: Box<dyn Write>,
+    reader: BufReader<Box<dyn Read + Send>>,
+    writer: Box<dyn Write + Send>,
 }
 
 impl Client {
