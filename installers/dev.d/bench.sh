@@ -1,7 +1,9 @@
 # shellcheck shell=bash
 # The budgets, each figure beside its reference in the same run. Takes some ten minutes; best on a quiet machine.
 
-dev_bench() { bench_with; }
+dev_bench() {
+  if (($#)); then bench_with only "$@"; else bench_with; fi
+}
 
 # A day in twenty minutes: work, pages and kills, while memory, descriptors and zombies are counted.
 dev_soak() { bench_with soak "${1:-20}"; }

@@ -32,10 +32,11 @@ fn main() -> ExitCode {
         }
     };
     let ended = match arguments.first().map(String::as_str) {
+        Some("only") => runtime.block_on(bench(&arguments[1..])),
         Some("soak") => runtime.block_on(soak(arguments.get(1))),
         Some("serve") => runtime.block_on(backend::play(&arguments)).map(|()| false),
         Some(_) => backend::version(&arguments).map(|()| false),
-        None => runtime.block_on(bench()),
+        None => runtime.block_on(bench(&[])),
     };
     match ended {
         Ok(false) => ExitCode::SUCCESS,
@@ -47,21 +48,35 @@ fn main() -> ExitCode {
     }
 }
 
-async fn bench() -> anyhow::Result<bool> {
+/// All parts, or those of `only`.
+async fn bench(only: &[String]) -> anyhow::Result<bool> {
     let programs = measure::Programs::from_env()?;
     let mut report = Report::default();
-    let outcome = measure::start(&programs, &mut report).await;
-    note(&mut report, "start", outcome);
-    let outcome = measure::resident(&programs, &mut report).await;
-    note(&mut report, "memory and idling", outcome);
-    let outcome = measure::proxy(&programs, &mut report).await;
-    note(&mut report, "proxy", outcome);
-    let outcome = measure::real_opencode(&programs, &mut report).await;
-    note(&mut report, "the real opencode", outcome);
-    let outcome = measure::pages(&programs, &mut report).await;
-    note(&mut report, "pages", outcome);
-    let outcome = sizes::measure(&programs, &mut report).await;
-    note(&mut report, "sizes", outcome);
+    let wanted = |part: &str| only.is_empty() || only.iter().any(|name| name == part);
+    if wanted("start") {
+        let outcome = measure::start(&programs, &mut report).await;
+        note(&mut report, "start", outcome);
+    }
+    if wanted("resident") {
+        let outcome = measure::resident(&programs, &mut report).await;
+        note(&mut report, "memory and idling", outcome);
+    }
+    if wanted("proxy") {
+        let outcome = measure::proxy(&programs, &mut report).await;
+        note(&mut report, "proxy", outcome);
+    }
+    if wanted("opencode") {
+        let outcome = measure::real_opencode(&programs, &mut report).await;
+        note(&mut report, "the real opencode", outcome);
+    }
+    if wanted("pages") {
+        let outcome = measure::pages(&programs, &mut report).await;
+        note(&mut report, "pages", outcome);
+    }
+    if wanted("sizes") {
+        let outcome = sizes::measure(&programs, &mut report).await;
+        note(&mut report, "sizes", outcome);
+    }
     Ok(report.has_missed())
 }
 
