@@ -2,19 +2,27 @@
 
 use std::{
     fs,
-    io::{BufRead, BufReader},
+    io::{BufRead, BufReader, Write},
     path::{Path, PathBuf},
-    process::{Command, Stdio},
+    process::{Command, Output, Stdio},
     time::Duration,
 };
 
 use crate::harness::{Agent, Home, PATIENCE, Processes, Session, model, until};
 
-/// Commands other stories and the build machine run, with what shows it.
-const SHOWN_ELSEWHERE: &[(&str, &str)] = &[
-    ("installers/dev run --demo", "tests/it/readme.rs"),
-    ("installers/dev run", "tests/it/readme.rs"),
-    ("installers/dev test", ".ci/run"),
+/// Commands other stories and the build machine run: where, and the line there that runs it.
+const SHOWN_ELSEWHERE: &[(&str, &str, &str)] = &[
+    (
+        "installers/dev run --demo",
+        "tests/it/readme.rs",
+        concat!(".args([", r#""run", "--demo""#, "])"),
+    ),
+    (
+        "installers/dev run",
+        "tests/it/readme.rs",
+        concat!(".arg(", r#""run""#, ")"),
+    ),
+    ("installers/dev test", ".ci/run", "installers/dev test"),
 ];
 
 fn root() -> &'static Path {
@@ -81,19 +89,57 @@ fn every_command_of_the_program_works_as_written() {
     }
 }
 
+/// The commands in running text and tables, whole as they stand there.
+fn named() -> Vec<String> {
+    let text = fs::read_to_string(root().join("README.md")).unwrap();
+    let prose: String = text.split("```").step_by(2).collect();
+    let quoted = prose.split('`').skip(1).step_by(2);
+    quoted
+        .filter(|words| words.starts_with("nexus "))
+        .map(str::to_owned)
+        .collect()
+}
+
+#[test]
+fn every_command_that_is_named_is_understood() {
+    let agent = Agent::options().idle().start();
+    let programs = Path::new(env!("CARGO_BIN_EXE_nexus")).parent().unwrap();
+    let named = named();
+    assert!(named.len() > 10, "{named:?}");
+
+    for line in named {
+        let mut command = agent.home().command("sh");
+        let path = format!("{}:/usr/bin:/bin", programs.display());
+        command.env("PATH", path).args(["-c", &line]);
+        let output = with_input(&mut command, "a secret\n");
+        // What a command needs of the machine it may miss here. A wrong word in it ends with 2.
+        assert_ne!(output.status.code(), Some(2), "`{line}`: {output:?}");
+    }
+    agent.quit();
+}
+
+fn with_input(command: &mut Command, input: &str) -> Output {
+    let mut child = command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    // A command that reads nothing may have ended already.
+    let _unread = child.stdin.take().unwrap().write_all(input.as_bytes());
+    child.wait_with_output().unwrap()
+}
+
 #[test]
 fn every_other_command_is_shown_where_the_table_says() {
     for line in commands() {
         if line.starts_with("nexus") {
             continue;
         }
-        let place = SHOWN_ELSEWHERE.iter().find(|(command, _)| *command == line);
-        let (command, shown) = place.unwrap_or_else(|| panic!("nothing shows that `{line}` works"));
+        let place = SHOWN_ELSEWHERE.iter().find(|(command, ..)| *command == line);
+        let (_, shown, proof) = place.unwrap_or_else(|| panic!("nothing shows that `{line}` works"));
         let text = fs::read_to_string(root().join(shown)).unwrap();
-        assert!(
-            text.contains(command.trim_end_matches(" --demo")),
-            "{shown} does not run `{command}`"
-        );
+        assert!(text.contains(proof), "{shown} does not run `{line}`");
     }
 }
 
