@@ -2,6 +2,8 @@
 
 use std::net::SocketAddr;
 
+use bytes::Bytes;
+
 use crate::Secret;
 
 /// A healthy opencode server as the gateway needs to know it. Only the agent's own processes ever see this value.
@@ -13,6 +15,6 @@ pub struct Upstream {
     pub authorization: Secret,
 }
 
-/// A fan-out of the server's event stream: each item is the JSON of one `data:` line. One reader serves all.
-pub type EventTap =
-    std::sync::Arc<dyn Fn() -> futures_util::stream::BoxStream<'static, String> + Send + Sync>;
+/// A fan-out of the server's event stream: each item is one event as it stands in a `text/event-stream`, made once for
+/// all who read it. One reader serves all.
+pub type EventTap = std::sync::Arc<dyn Fn() -> futures_util::stream::BoxStream<'static, Bytes> + Send + Sync>;

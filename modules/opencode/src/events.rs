@@ -13,6 +13,7 @@ use std::sync::{
     atomic::{AtomicU64, Ordering},
 };
 
+use bytes::Bytes;
 use kit::EventTap;
 use tokio::sync::{
     broadcast,
@@ -76,7 +77,7 @@ pub(crate) struct Hub {
     link: watch::Sender<Link>,
     signals: broadcast::Sender<Signal>,
     /// As they came; `None` where the stream was lost.
-    lines: broadcast::Sender<Option<Arc<str>>>,
+    lines: broadcast::Sender<Option<Bytes>>,
     epochs: Arc<AtomicU64>,
     servers: Arc<AtomicU64>,
 }
@@ -155,7 +156,7 @@ impl Hub {
     fn pass(&self, json: &str) {
         if self.lines.receiver_count() > 0 {
             // An error only means that the last tap was closed just now.
-            self.lines.send(Some(Arc::from(json))).ok();
+            self.lines.send(Some(tap::event(json))).ok();
         }
     }
 

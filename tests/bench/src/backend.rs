@@ -12,8 +12,8 @@ use tokio::{
 
 /// What every ordinary answer holds.
 const BODY_BYTES: usize = 2048;
-/// How often the event stream tells the time.
-const TICK: Duration = Duration::from_millis(20);
+/// How often the event stream tells the time: 300 times a second, as fast as answers have to be shown.
+const TICK: Duration = Duration::from_micros(3_333);
 /// Longest head.
 const HEAD_BYTES_MAX: usize = 64 * 1024;
 /// The user opencode expects.

@@ -137,7 +137,8 @@ impl House {
             event_tap: Arc::new(move || {
                 let listening = tapped.subscribe();
                 futures_util::stream::unfold(listening, |mut listening| async move {
-                    listening.recv().await.ok().map(|event| (event, listening))
+                    let event: String = listening.recv().await.ok()?;
+                    Some((bytes::Bytes::from(format!("data: {event}\n\n")), listening))
                 })
                 .boxed()
             }),

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use futures_util::{StreamExt, stream};
 use kit::EventTap;
 use tokio::sync::{broadcast, watch};
@@ -9,7 +10,7 @@ use tokio::sync::{broadcast, watch};
 use super::Link;
 
 /// The greeting every stream of the server begins with.
-const CONNECTED: &str = r#"{"payload":{"type":"server.connected","properties":{}}}"#;
+const CONNECTED: &[u8] = b"data: {\"payload\":{\"type\":\"server.connected\",\"properties\":{}}}\n\n";
 /// The server's greeting has an id as well; any other line that names it is longer.
 const GREETING_BYTES_MAX: usize = 160;
 
@@ -18,19 +19,29 @@ pub(super) fn is_greeting(json: &str) -> bool {
     json.len() <= GREETING_BYTES_MAX && json.contains(r#""type":"server.connected""#)
 }
 
+/// An event as it stands in a stream.
+pub(super) fn event(json: &str) -> Bytes {
+    let text = if json.contains('\n') {
+        format!("data: {}\n\n", json.replace('\n', "\ndata: "))
+    } else {
+        format!("data: {json}\n\n")
+    };
+    Bytes::from(text)
+}
+
 /// A tap behaves like a connection of one's own: it begins with the server's greeting, and ends when the server's
 /// stream ends (`None` among the lines) or when its reader is too slow, so that whoever reads it connects again and
 /// fetches anew.
-pub(super) fn tap(link: watch::Sender<Link>, lines: broadcast::Sender<Option<Arc<str>>>) -> EventTap {
+pub(super) fn tap(link: watch::Sender<Link>, lines: broadcast::Sender<Option<Bytes>>) -> EventTap {
     Arc::new(move || {
         let lines = lines.subscribe();
         if !matches!(*link.borrow(), Link::Up { .. }) {
             return stream::empty().boxed();
         }
-        let greeting = stream::once(async { CONNECTED.to_owned() });
+        let greeting = stream::once(async { Bytes::from_static(CONNECTED) });
         let rest = stream::unfold(lines, |mut lines| async move {
             let line = lines.recv().await.ok()??;
-            Some((line.as_ref().to_owned(), lines))
+            Some((line, lines))
         });
         greeting.chain(rest).boxed()
     })

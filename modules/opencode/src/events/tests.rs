@@ -68,17 +68,22 @@ fn a_slow_subscriber_is_told_and_does_not_get_what_is_old() {
 #[tokio::test]
 async fn a_tap_is_greeted_passes_lines_on_and_ends_with_the_stream() {
     let hub = Hub::new();
-    assert_eq!(hub.tap()().collect::<Vec<_>>().await, Vec::<String>::new());
+    assert_eq!(hub.tap()().collect::<Vec<_>>().await, Vec::<bytes::Bytes>::new());
     hub.connected();
     let tap = hub.tap()();
 
     hub.pass("{\"a\":1}");
     hub.down("it exited");
 
-    let lines: Vec<String> = tap.collect().await;
+    let lines: Vec<bytes::Bytes> = tap.collect().await;
     assert_eq!(lines.len(), 2);
-    assert!(lines[0].contains("server.connected"));
-    assert_eq!(lines[1], "{\"a\":1}");
+    assert!(lines[0].starts_with(b"data: {\"payload\":{\"type\":\"server.connected\""));
+    assert_eq!(lines[1], "data: {\"a\":1}\n\n");
+}
+
+#[test]
+fn an_event_of_two_lines_stays_one_event() {
+    assert_eq!(tap::event("{\n}"), "data: {\ndata: }\n\n");
 }
 
 #[test]

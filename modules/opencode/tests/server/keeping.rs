@@ -255,7 +255,8 @@ async fn a_tap_hands_on_what_the_stream_says() {
             .await
             .unwrap()
             .unwrap();
-        let line: serde_json::Value = serde_json::from_str(&line).unwrap();
+        let line = line.strip_prefix(b"data: ").unwrap();
+        let line: serde_json::Value = serde_json::from_slice(line).unwrap();
         let name = line["payload"]["type"].as_str().unwrap().to_owned();
         if name == "session.created" {
             assert_eq!(line["payload"]["properties"]["sessionID"], session.id.as_str());
