@@ -20,11 +20,17 @@ pub fn create_private_folder(path: &Path) -> io::Result<()> {
 }
 
 /// How to open a file so that one that is made thereby is for its owner only, whatever the umask.
+#[cfg(unix)]
 pub fn private() -> std::fs::OpenOptions {
     let mut options = std::fs::OpenOptions::new();
-    #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     options
+}
+
+/// How to open a file that is made in the owner's own folders, which nobody else may read.
+#[cfg(not(unix))]
+pub fn private() -> std::fs::OpenOptions {
+    std::fs::OpenOptions::new()
 }
 
 /// Replaces the content of `path` as [`write`] does and keeps the previous content beside it as `path.bak`.

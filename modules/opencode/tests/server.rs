@@ -1,4 +1,5 @@
 //! The module with the real opencode and the scripted model.
+#![cfg(unix)]
 #![expect(
     clippy::wildcard_enum_match_arm,
     reason = "a story looks for one event and skips all others"

@@ -1,8 +1,6 @@
 use std::time::Duration;
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-
-use crate::house::{Answer, House, PASSWORD};
+use crate::house::{House, PASSWORD};
 
 const WRONG: &str = "not the password at all";
 
@@ -114,6 +112,8 @@ async fn tickets_enter_while_the_form_is_locked() {
 #[cfg(target_os = "linux")]
 #[tokio::test]
 async fn another_loopback_address_is_no_other_source() {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
     let house = House::open().await;
     let attempt = async |last: u8, password: &str| {
         let socket = tokio::net::TcpSocket::new_v4().unwrap();
@@ -123,7 +123,7 @@ async fn another_loopback_address_is_no_other_source() {
         stream.write_all(&asked.bytes()).await.unwrap();
         let mut answer = String::new();
         stream.read_to_string(&mut answer).await.unwrap();
-        Answer::parse(&answer).status
+        crate::house::Answer::parse(&answer).status
     };
 
     for last in 1..=5 {
