@@ -314,7 +314,7 @@ test("a request that has just come is not answered by a click or a key meant for
     const now = await page.locator(".ask").first().getAttribute("id").catch(() => id);
     return now !== id;
   });
-  await page.keyboard.press("1");
+  await page.locator("body[data-pressed='2']").waitFor();
   await page.locator(".ask .primary:not([aria-disabled])").waitFor();
   assert.equal(answers.length, 1);
   await page.keyboard.press("1");

@@ -1,6 +1,9 @@
 //! Sending: words and files become a message, once.
 
-use std::{sync::Arc, time::SystemTime};
+use std::{
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
 
 use axum::{
     Form, Json,
@@ -13,7 +16,10 @@ use opencode::{
     wire::{ModelRef, NewSession, PartInput, Prompt, message_id},
 };
 use serde::Deserialize;
-use tokio::sync::oneshot;
+use tokio::{
+    sync::oneshot,
+    time::{sleep, timeout},
+};
 
 use super::answer::{Done, Refusal, answer, page_of};
 use crate::{
@@ -23,6 +29,11 @@ use crate::{
 
 /// Files of one message.
 const FILES_MAX: usize = 8;
+/// How soon a message is there that the server said yes to. It was milliseconds; a folder's first one waits for its
+/// instance.
+const MADE_WITHIN: Duration = Duration::from_secs(30);
+/// How often that is looked at.
+const LOOK_EVERY: Duration = Duration::from_millis(100);
 /// Characters of a nonce.
 const NONCE_CHARS_MAX: usize = 64;
 
@@ -265,13 +276,35 @@ async fn deliver(
     }
     let prompt = Prompt {
         parts: words.parts(),
-        message_id: Some(sent.message),
+        message_id: Some(sent.message.clone()),
         model: words.model(),
         agent: words.agent(),
         variant: None,
     };
     desk.api.prompt(&directory, id, &prompt).await?;
+    keep_until_made(desk, ticket, id.to_owned(), sent.message);
     Ok(())
+}
+
+/// The server says yes before it has made the message. Until it has, a second try must not find it missing: it would
+/// send the words again.
+fn keep_until_made(desk: &Arc<Desk>, ticket: Ticket, session: String, message: String) {
+    ticket.runs();
+    let api = desk.api.clone();
+    let job = Box::pin(async move {
+        let made = async {
+            while api.message("", &session, &message).await.is_err() {
+                sleep(LOOK_EVERY).await;
+            }
+        };
+        if timeout(MADE_WITHIN, made).await.is_err() {
+            tracing::warn!(session, message, "the server took a message and has not made it");
+        }
+        drop(ticket);
+    });
+    if !desk.hand_over(job) {
+        tracing::debug!("too much waits to see whether a message was made");
+    }
 }
 
 /// Where the words go. A session that was put away is had back: it would work, and ask, out of sight.

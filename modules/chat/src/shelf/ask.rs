@@ -25,7 +25,7 @@ pub fn asked(event: &Event) -> Option<(&String, Ask)> {
         let ask = Ask {
             asker: asked.session_id.clone(),
             wants: wants.to_owned(),
-            is_whole: command.is_some_and(is_plain_line),
+            is_whole: asked.permission == "bash" && command.is_some_and(is_plain_line),
         };
         return Some((&asked.id, ask));
     }

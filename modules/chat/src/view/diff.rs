@@ -1,6 +1,6 @@
 //! Unified diffs, coloured by background and by sign.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, time::Duration};
 
 use maud::{Markup, html};
 
@@ -121,9 +121,14 @@ impl<'a> Diff<'a> {
     }
 }
 
+/// How long the shortest difference is looked for; then a longer one is shown. Everything else waits meanwhile.
+const SEARCH_MAX: Duration = Duration::from_millis(100);
+
 /// The unified diff between two texts, for calls that carry both but no diff.
 pub fn between(old: &str, new: &str) -> String {
-    similar::TextDiff::from_lines(old, new)
+    similar::TextDiff::configure()
+        .timeout(SEARCH_MAX)
+        .diff_lines(old, new)
         .unified_diff()
         .context_radius(2)
         .to_string()

@@ -6,6 +6,7 @@ const folderMenu = /** @type {HTMLSelectElement|null} */ (document.querySelector
 const followFolder = async () => {
   const folder = folderMenu?.value, menus = byId("menus");
   if (!folder || !menus || menus.dataset.folder === folder) return;
+  menus.dataset.folder = folder;
   const answer = await fetch(`/chat/new/menus?${new URLSearchParams({ directory: folder })}`).catch(() => null);
   const html = answer?.ok && (await answer.text());
   // Of several that were chosen the last one counts.
