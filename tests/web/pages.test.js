@@ -1,7 +1,7 @@
 // Every page that needs no conversation, on every screen and in both colour schemes.
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { Agent, Model } from "./lib/agent.js";
+import { Agent, Model, until } from "./lib/agent.js";
 import { assertFits, assertUsable, assertUsableEverywhere, enter, launch, open, picture } from "./lib/browser.js";
 
 /** @type {Model} */
@@ -102,6 +102,13 @@ test("what was told and when the server ended is on pages that stay true", async
   await context.close();
 });
 
+test("devices, what was searched for, a session that is gone and a link's page fit every screen", async () => {
+  const { page } = await owner();
+  for (const path of ["/devices", "/chat?q=nothing", "/chat/ses_gone"]) await assertUsableEverywhere(page, path);
+  const link = new URL(await agent.link("chat"));
+  await assertUsableEverywhere(page, link.pathname + link.search);
+});
+
 test("what does not exist is said on a page of ours", async () => {
   const { page, context } = await owner();
 
@@ -155,5 +162,29 @@ test("a page comes back by itself after the network was away", async () => {
   await page.waitForFunction(() => document.body.dataset["link"] === "up");
   await page.getByText("This device is offline.").waitFor({ state: "hidden" });
 
+  await context.close();
+});
+
+test("an agent that is killed under an open page comes back, and the page with what was typed", async () => {
+  await agent.healthy();
+  const { page, context } = await owner("chat");
+  const isLinked = (/** @type {boolean} */ wanted) =>
+    page.waitForFunction((wanted) => (document.body.dataset["link"] === "up") === wanted, wanted);
+  await isLinked(true);
+  await page.locator("#words").fill("half a thought");
+
+  const { pid } = (await agent.status()).agent;
+  process.kill(pid, "SIGKILL");
+
+  await isLinked(false);
+  await until("another agent", async () => {
+    const status = await agent.status().catch(() => undefined);
+    return status && status.agent.pid !== pid;
+  });
+  await isLinked(true);
+  assert.equal(await page.locator("#words").inputValue(), "half a thought");
+  await page.reload();
+  assert.equal(await page.locator("#words").inputValue(), "half a thought");
+  await agent.healthy();
   await context.close();
 });

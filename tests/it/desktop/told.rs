@@ -9,7 +9,7 @@ use super::resident::Resident;
 use crate::harness::{Desktop, PATIENCE, Part, Session, block_on, opencode, until};
 
 /// The real opencode, which asks before it runs commands, with a scripted model.
-fn with_model(desktop: &Desktop, model: &Model) {
+pub(super) fn with_model(desktop: &Desktop, model: &Model) {
     desktop.home().settings(&format!(
         "[opencode]\npath = \"{}\"\nask = \"commands_and_edits\"\n[opencode.env]\nOPENCODE_CONFIG_CONTENT = '{}'\n",
         opencode().display(),
@@ -17,15 +17,15 @@ fn with_model(desktop: &Desktop, model: &Model) {
     ));
 }
 
-struct Talk<'a> {
+pub(super) struct Talk<'a> {
     agent: &'a Resident<'a>,
     door: Session,
     place: String,
-    id: String,
+    pub(super) id: String,
 }
 
 impl<'a> Talk<'a> {
-    fn begin(agent: &'a Resident<'a>, desktop: &Desktop) -> Self {
+    pub(super) fn begin(agent: &'a Resident<'a>, desktop: &Desktop) -> Self {
         until("opencode to be healthy", PATIENCE, || {
             let state = agent.status()?["modules"]["opencode"]["state"].clone();
             (state == "healthy").then_some(())
@@ -47,7 +47,7 @@ impl<'a> Talk<'a> {
         }
     }
 
-    fn prompt(&self, text: &str) {
+    pub(super) fn prompt(&self, text: &str) {
         let parts = json!({"parts": [{"type": "text", "text": text}]});
         let path = format!(
             "/api/opencode/session/{}/prompt_async?directory={}",
@@ -57,12 +57,12 @@ impl<'a> Talk<'a> {
         assert!(answer.status < 300, "{answer:?}");
     }
 
-    fn waiting(&self) -> Vec<Value> {
+    pub(super) fn waiting(&self) -> Vec<Value> {
         let path = format!("/api/opencode/permission?directory={}", self.place);
         self.door.get(&path).json().as_array().unwrap().clone()
     }
 
-    fn said(&self) -> String {
+    pub(super) fn said(&self) -> String {
         let path = format!(
             "/api/opencode/session/{}/message?directory={}",
             self.id, self.place
