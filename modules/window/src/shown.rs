@@ -101,14 +101,13 @@ impl Shown {
                 let name = name.clone();
                 // As above.
                 drop(events.send_event(Told::Titled { name, title }));
-            });
+            })
+            .with_url_and_headers(enter(&wanted.origin), ticket(&wanted.ticket)?);
         if is_first {
             // Handlers of later pages in the same context would never be called, or twice.
             builder = builder.with_download_started_handler(|_, path| keep_download(path));
         }
         let page = platform::build(builder, &window).context("the page could not be shown")?;
-        // Only now: what was switched off would still hold for a page that is being loaded.
-        page.load_url_with_headers(&enter(&wanted.origin), ticket(&wanted.ticket)?)?;
         let crashed = (events.clone(), wanted.name.clone());
         platform::on_crash(&page, move || {
             let (events, name) = &crashed;

@@ -1,7 +1,5 @@
 //! GTK and WebKitGTK.
 
-mod feature;
-
 use anyhow::Context;
 use tao::{platform::unix::WindowExtUnix, window::Window};
 use webkit2gtk::WebViewExt;
@@ -20,13 +18,7 @@ pub(crate) fn build(builder: WebViewBuilder<'_>, window: &Window) -> anyhow::Res
     let content = window
         .default_vbox()
         .context("the window has no room for a page")?;
-    let page = builder.build_gtk(content)?;
-    if let Some(settings) = page.webview().settings() {
-        // Our pages ask to be apart from whoever opened them, and WebKit obeys by throwing the page's fresh process away
-        // and starting another: 290 ms more to the first page. Nobody opens pages here but the agent.
-        feature::switch_off(&settings, c"CrossOriginOpenerPolicy");
-    }
-    Ok(page)
+    Ok(builder.build_gtk(content)?)
 }
 
 /// Calls `then` when the page's process dies; wry itself says nothing of it.
