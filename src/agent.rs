@@ -28,8 +28,9 @@ use crate::{
     signals,
 };
 
-/// One worker serves everything: the agent waits more than it computes, and what does take long runs beside it. A second
-/// one serves no more requests a second (measured, two cores), but is woken for each event first, and makes it late.
+/// One worker serves everything: the agent waits more than it computes, and hashing, files and the database run beside
+/// it. A second one serves no more requests a second (measured, two cores), but is woken for each event first, and makes
+/// it late.
 const WORKERS: usize = 1;
 /// Blocking calls (database, files, password hashing) at once.
 const BLOCKING_MAX: usize = 16;
