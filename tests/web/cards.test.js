@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { after, afterEach, before, test } from "node:test";
 import { Agent, Model, until } from "./lib/agent.js";
 import { assertUsable, enter, launch, open, picture } from "./lib/browser.js";
+import { begin, finished, say } from "./lib/talk.js";
 
 /** @type {Model} */
 let model;
@@ -36,24 +37,6 @@ async function owner() {
   await enter(visit.page, agent, "chat");
   return visit;
 }
-
-/** @param {Page} page @param {string} words */
-async function say(page, words) {
-  await page.locator("#words").fill(words);
-  await page.keyboard.press("Enter");
-}
-
-/** Begins a session and gives its path. @param {Page} page @param {string} words */
-async function begin(page, words) {
-  await page.goto("/");
-  await say(page, words);
-  await page.waitForURL(/\/chat\/ses_/);
-  return new URL(page.url()).pathname;
-}
-
-/** @param {Page} page @param {number} [turns] */
-const finished = (page, turns = 1) =>
-  page.waitForFunction((count) => document.querySelectorAll(".turn-end").length >= count, turns, { timeout: 120_000 });
 
 /** A call of a tool as the scripted model reads it. @param {string} tool @param {object} input */
 const call = (tool, input) => `[[tool:${tool} ${JSON.stringify(input)}]]`;

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { after, afterEach, before, test } from "node:test";
 import { Agent, Model, until } from "./lib/agent.js";
 import { assertUsable, countSocket, enter, launch, open, picture, sizes } from "./lib/browser.js";
+import { begin, finished, say } from "./lib/talk.js";
 
 /** Bytes on the socket per byte of the model's text. */
 const bytes_ratio_max = 12;
@@ -39,24 +40,6 @@ async function owner(wish) {
 }
 
 /** @typedef {import("playwright-core").Page} Page */
-
-/** @param {Page} page @param {string} words */
-async function say(page, words) {
-  await page.locator("#words").fill(words);
-  await page.keyboard.press("Enter");
-}
-
-/** Begins a session and gives its path. @param {Page} page @param {string} words */
-async function begin(page, words) {
-  await page.goto("/");
-  await say(page, words);
-  await page.waitForURL(/\/chat\/ses_/);
-  return new URL(page.url()).pathname;
-}
-
-/** @param {Page} page @param {number} [turns] */
-const finished = (page, turns = 1) =>
-  page.waitForFunction((count) => document.querySelectorAll(".turn-end").length >= count, turns, { timeout: 120_000 });
 
 /** What the model said last, as opencode keeps it. @param {Page} page */
 async function modelText(page) {

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { after, afterEach, before, test } from "node:test";
 import { Agent, Model, until } from "./lib/agent.js";
 import { assertUsable, enter, launch, open, picture } from "./lib/browser.js";
+import { begin, finished } from "./lib/talk.js";
 
 /** @type {Model} */
 let model;
@@ -40,19 +41,6 @@ async function owner() {
   await enter(visit.page, agent, "chat");
   return visit;
 }
-
-/** Begins a session and gives its path. @param {Page} page @param {string} words */
-async function begin(page, words) {
-  await page.goto("/");
-  await page.locator("#words").fill(words);
-  await page.keyboard.press("Enter");
-  await page.waitForURL(/\/chat\/ses_/);
-  return new URL(page.url()).pathname;
-}
-
-/** @param {Page} page @param {number} [turns] */
-const finished = (page, turns = 1) =>
-  page.waitForFunction((count) => document.querySelectorAll(".turn-end").length >= count, turns, { timeout: 120_000 });
 
 /** Sends as the page does. @param {Page} page @param {string} to @param {object} body @returns {Promise<number>} */
 const post = (page, to, body) =>
