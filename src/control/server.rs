@@ -116,7 +116,7 @@ async fn serve(stream: impl AsyncRead + AsyncWrite, peer: Peer, desk: &dyn Desk)
     let (reader, mut writer) = tokio::io::split(stream);
     let mut reader = BufReader::new(reader);
     loop {
-        // It may hold a password.
+        // It may hold a password. What is read ahead of it, and what it outgrows, is not overwritten.
         let mut line = Zeroizing::new(Vec::new());
         let mut limited = (&mut reader).take(LINE_BYTES_MAX as u64);
         let read = limited.read_until(b'\n', &mut line);

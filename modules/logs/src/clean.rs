@@ -6,7 +6,7 @@ use crate::{hidden::Hidden, redact::redacted};
 
 /// Longest text of a line and of each of its fields, in bytes.
 pub const FIELD_BYTES_MAX: usize = 2 * 1024;
-/// Half a secret is not recognised: as much as one may have is left out before a cut.
+/// Half a secret is not recognised: as much as most have is left out before a cut.
 const SECRET_BYTES_MAX: usize = 256;
 
 /// Makes `text` fit to be stored: no secrets, no control characters, at most [`FIELD_BYTES_MAX`].

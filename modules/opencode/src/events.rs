@@ -43,7 +43,8 @@ pub enum Link {
     Up {
         /// Counts the connections since the agent started, from 1.
         epoch: u64,
-        /// Counts the servers, from 1: the same number means that it is still the same one.
+        /// Counts the servers, from 1: the same number means the same address and password. One that is run here has
+        /// another password at each start; one of somebody else may have been started again.
         server: u64,
     },
 }

@@ -11,8 +11,9 @@ pub struct Ask {
     pub asker: String,
     /// In a few words: the command, the file, or the kind of thing.
     pub wants: String,
-    /// Whether these words are all there is to know before it is allowed: a command on one line, in letters that can be
-    /// seen. What is more (a diff, several lines, an address behind a kind) has to be looked at on its page.
+    /// Whether these words may be enough to allow it: a command on one line, in letters that can be seen. What is more (a
+    /// diff, several lines, an address behind a kind) has to be looked at on its page. The request does not tell the
+    /// folder a command names for itself; its page does.
     pub is_whole: bool,
 }
 
