@@ -16,6 +16,8 @@ pub(crate) struct Failures {
     streak: u32,
     /// A crash loop was found; ends with a healthy stretch.
     gave_up: bool,
+    /// How often in a row a service asked for fewer tries.
+    held_off: u32,
 }
 
 /// What follows from a failure.
@@ -79,6 +81,20 @@ impl Failures {
         } else {
             Verdict::After(longest.mul_f64(0.5 + 0.5 * chance))
         }
+    }
+
+    /// Counts an end for which a service that wants fewer tries is the reason, and gives the wait: `first`, doubling up
+    /// to `longest`, and up to a tenth more by `chance`, so that nobody comes back early or in step.
+    pub(crate) fn hold_off(&mut self, first: Duration, longest: Duration, chance: f64) -> Duration {
+        let doublings = self.held_off.min(31);
+        self.held_off = self.held_off.saturating_add(1);
+        let wait = first.saturating_mul(1 << doublings).min(longest);
+        wait.mul_f64(1.0 + 0.1 * chance)
+    }
+
+    /// The child works: whoever held it off no longer does.
+    pub(crate) fn welcomed(&mut self) {
+        self.held_off = 0;
     }
 
     /// In a row, the last one included.

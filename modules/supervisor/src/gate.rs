@@ -52,7 +52,9 @@ mod tests {
             Ok(_) => "pass",
             Err(Fault::PortLost) => "lost",
             Err(Fault::Refused(Refusal::Permanent { .. })) => "never",
-            Err(Fault::Refused(Refusal::Transient(_) | Refusal::Exhausted(_))) => "later",
+            Err(Fault::Refused(
+                Refusal::Transient(_) | Refusal::Exhausted(_) | Refusal::Throttled { .. },
+            )) => "later",
         };
 
         assert_eq!(verdict(Some(80), &["127.0.0.1:80"]), "pass");

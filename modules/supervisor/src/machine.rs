@@ -44,6 +44,8 @@ pub(crate) enum Event {
         cause: String,
         /// Somebody else listens on the chosen port.
         port_lost: bool,
+        /// What its last words mean for the next start, if anything.
+        judged: Option<Refusal>,
     },
     /// The whole tree that [`Effect::End`] was about has ended.
     Gone,
@@ -258,7 +260,11 @@ impl Machine {
                 let cause = "another program took the chosen port first".to_owned();
                 self.end(Next::failed(cause, Remedy::OtherPort), Grace::NONE)
             }
-            Event::Exited { cause, port_lost } => self.exited(cause, port_lost, now, policy, chance),
+            Event::Exited {
+                cause,
+                port_lost,
+                judged,
+            } => self.exited(cause, port_lost, judged, now, policy, chance),
             Event::Gone => self.gone(now, policy, chance),
             Event::Looked(vitals) => self.looked(vitals, now, policy),
             Event::Woke => self.woke(now, policy),

@@ -2,6 +2,8 @@
 
 use std::{ffi::OsString, future::Future, path::PathBuf, time::Duration};
 
+use crate::Exit;
+
 /// A process to start: everything explicit, nothing inherited.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Command {
@@ -25,6 +27,16 @@ pub enum Refusal {
     /// The system has no room at this moment (descriptors, memory, processes, disk); tried again within a second, and
     /// not held against the child.
     Exhausted(String),
+    /// A service it depends on asked for fewer tries: the wait begins at `first`, doubles with each such answer in a
+    /// row, and ends at `longest`. Not held against the child.
+    Throttled {
+        /// What the service said, one sentence.
+        cause: String,
+        /// The first wait.
+        first: Duration,
+        /// The longest wait.
+        longest: Duration,
+    },
     /// Stays until a person or the system changes something; looked at again after `recheck`, without a spawn in
     /// between.
     Permanent {
@@ -74,6 +86,12 @@ pub trait Program: Send + Sync + 'static {
     /// Checked once, between the first good probe and "healthy"; a refusal kills the tree. The driver has then already
     /// seen that every listening socket is a loopback one and that the child's port belongs to its own tree.
     fn verify(&self, run: &Self::Run, gate: &Gate) -> impl Future<Output = Result<(), Refusal>> + Send;
+
+    /// What an unasked end of the child means for its next start, where its last lines say more than that it ended:
+    /// oldest first, up to 20, without colour codes. `None`: an ordinary failure.
+    fn judge(&self, _exit: Exit, _last_output: &[String]) -> Option<Refusal> {
+        None
+    }
 
     /// A number that changes whenever the child does something only its owner sees, e.g. bytes on a stream. A child
     /// that does not answer but still does things is busy, not hung.

@@ -75,19 +75,24 @@ impl<P: Program> Drive<'_, P> {
         tracing::info!(role, pid = child.pid(), %cause, "ended");
         self.supervisor.memory.send_replace(None);
         let end = child.end_of(role, &status);
+        let last_output = child.last_words(LINES_REMEMBERED);
+        let judged = self.supervisor.program.judge(end.exit, &last_output);
         if self.awaited.is_none() {
             let remains = Remains::of(child, end, self.supervisor.setup.ends.clone());
             self.end_tree(remains, REMAINS, Box::pin(std::future::ready(())));
         } else if let Some(reason) = self.machine.end_reason() {
             let cause = reason.to_owned();
-            let last_output = child.last_words(LINES_REMEMBERED);
             self.supervisor.remember(End {
                 cause,
                 last_output,
                 ..end
             });
         }
-        vec![Event::Exited { cause, port_lost }]
+        vec![Event::Exited {
+            cause,
+            port_lost,
+            judged,
+        }]
     }
 
     /// Now and then, while all is well: remembers the tree and takes note of adopted processes that ended.

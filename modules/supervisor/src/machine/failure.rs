@@ -17,6 +17,11 @@ pub(super) enum Remedy {
     OtherPort,
     /// The system has no room at this moment.
     Room,
+    /// Fewer tries: waits between these bounds.
+    Patience {
+        first: Duration,
+        longest: Duration,
+    },
 }
 
 impl Machine {
@@ -24,6 +29,7 @@ impl Machine {
         &mut self,
         cause: String,
         port_lost: bool,
+        judged: Option<Refusal>,
         now: Now,
         policy: &Policy,
         chance: f64,
@@ -56,6 +62,10 @@ impl Machine {
                 };
             }
             State::Stopped | State::Preparing | State::Spawning | State::Waiting { .. } => return vec![],
+        };
+        let (cause, remedy) = match judged {
+            Some(refusal) => remedy_of(refusal),
+            None => (cause, remedy),
         };
         self.failed(cause, remedy, healthy_for, now, policy, chance)
     }
@@ -113,6 +123,19 @@ impl Machine {
                 };
                 return vec![Effect::Forget];
             }
+            Remedy::Patience { first, longest } => {
+                self.is_restart = true;
+                let wait = self.failures.hold_off(first, longest, chance);
+                self.state = State::Waiting {
+                    until: Some(now.steady + wait),
+                };
+                self.phase = Phase::Backoff {
+                    failures: self.failures.streak(),
+                    until: now.wall + wait,
+                    cause,
+                };
+                return vec![Effect::Forget];
+            }
             Remedy::OtherPort | Remedy::Time => {}
         }
         self.is_restart = true;
@@ -146,6 +169,11 @@ pub(super) fn remedy_of(refusal: Refusal) -> (String, Remedy) {
     match refusal {
         Refusal::Transient(cause) => (cause, Remedy::Time),
         Refusal::Exhausted(cause) => (cause, Remedy::Room),
+        Refusal::Throttled {
+            cause,
+            first,
+            longest,
+        } => (cause, Remedy::Patience { first, longest }),
         Refusal::Permanent { reason, recheck } => (reason, Remedy::Person(recheck)),
     }
 }

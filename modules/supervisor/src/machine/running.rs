@@ -37,6 +37,7 @@ impl Health {
 
 impl Machine {
     pub(super) fn become_healthy(&mut self, now: Now, policy: &Policy) {
+        self.failures.welcomed();
         self.state = State::Running {
             health: Health::Well {
                 since: now.steady,

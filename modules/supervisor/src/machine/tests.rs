@@ -1,6 +1,7 @@
 use super::*;
 use crate::StopKind;
 
+mod judged;
 mod stalls;
 
 /// A machine in simulated time, with a driver that does what it is told at once.
@@ -89,6 +90,7 @@ impl World {
         self.tell(Event::Exited {
             cause: cause.to_owned(),
             port_lost: false,
+            judged: None,
         });
     }
 
@@ -313,6 +315,7 @@ fn a_lost_port_is_chosen_anew_three_times_and_then_counts() {
         world.tell(Event::Exited {
             cause: "ServeError".to_owned(),
             port_lost: true,
+            judged: None,
         });
     };
 
