@@ -239,6 +239,22 @@ test("sessions of two folders work at once, each in its own", async () => {
   assert.equal(readFileSync(join(agent.project, "where.txt"), "utf8").trim(), agent.project);
   assert.equal(readFileSync(join(other, "where.txt"), "utf8").trim(), other);
   await page.goto("/");
+  // Of a long path the end is seen, which names the project.
+  for (const width of [320, 360, 440, 768, 1280]) {
+    await page.setViewportSize({ width, height: 720 });
+    const ends = await page.locator(".session-where > span").evaluateAll((paths) =>
+      paths.map((path) => {
+        const text = /** @type {Text} */ (path.firstChild);
+        const name = document.createRange();
+        name.setStart(text, text.data.lastIndexOf("/") + 1);
+        name.setEnd(text, text.length);
+        const [seen, box] = [name.getBoundingClientRect(), path.getBoundingClientRect()];
+        return { isCut: path.scrollWidth > path.clientWidth, isSeen: seen.width > 0 && seen.left >= box.left && seen.right <= box.right + 1 };
+      }),
+    );
+    assert.ok(ends.length >= 2 && ends.every(({ isSeen }) => isSeen), `${width} px: ${JSON.stringify(ends)}`);
+    assert.ok(width > 320 || ends.some(({ isCut }) => isCut), "the paths are too short to show it");
+  }
   for (const [path, name] of /** @type {[string, string][]} */ ([[here, "shop"], [there, "bakery"]])) {
     assert.match(await page.locator(`#card-${path.split("/").at(-1)}`).innerText(), new RegExp(name));
   }
