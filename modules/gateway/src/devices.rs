@@ -102,22 +102,11 @@ fn row(session: &SessionView, caller: &Caller, now: SystemTime) -> Markup {
         div {
             strong { (session.device) }
             @if is_own { " (this one)" }
-            p { (session.kind.words()) ", " (place) ", used " (ago(session.used, now)) }
+            p { (session.kind.words()) ", " (place) ", used " (web::time::ago(session.used, now)) }
         }
         form method="post" action="/devices/revoke" {
             input type="hidden" name="id" value=(session.id);
             button.button type="submit" aria-label=(format!("End {}", session.device)) { "End" }
         }
-    }
-}
-
-/// E.g. `"3 h ago"`.
-fn ago(then: SystemTime, now: SystemTime) -> String {
-    let seconds = now.duration_since(then).unwrap_or_default().as_secs();
-    match seconds {
-        0..120 => "just now".to_owned(),
-        120..7200 => format!("{} min ago", seconds / 60),
-        7200..172_800 => format!("{} h ago", seconds / 3600),
-        _ => format!("{} days ago", seconds / 86_400),
     }
 }
