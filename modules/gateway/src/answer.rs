@@ -90,6 +90,19 @@ impl No {
         }
     }
 
+    /// For a person who came here by a link.
+    fn title(self) -> &'static str {
+        match self {
+            Self::NotFound => "There is no such page",
+            Self::Session => "You are not logged in",
+            Self::OtherSite | Self::NotHere => "Not from here",
+            Self::TooLarge | Self::TooMany => "Too much at once",
+            Self::Unavailable | Self::TimedOut => "opencode does not answer",
+            Self::Malformed | Self::Method | Self::NotJson | Self::Upstream(_) => "This was refused",
+            Self::Internal => "Something went wrong",
+        }
+    }
+
     /// For scripts: `{"error":{"code","message","id"}}`. The id is also in the log where there is more to say.
     pub(crate) fn json(self) -> Response<Body> {
         let (status, code, message) = self.parts();
@@ -105,10 +118,11 @@ impl No {
             return self.json();
         }
         let (status, _, message) = self.parts();
+        let title = self.title();
         let page = web::bare(
-            status.canonical_reason().unwrap_or("Sorry"),
+            title,
             html! {
-                h1 { (status.canonical_reason().unwrap_or("Sorry")) }
+                h1 { (title) }
                 p { (message) }
                 p { a href="/" { "Go to the start page" } }
             },
