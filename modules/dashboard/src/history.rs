@@ -7,7 +7,10 @@ use std::{
 
 use kit::BoxFuture;
 use maud::{Markup, html};
-use web::time;
+use web::{
+    parts::{Tone, message},
+    time,
+};
 
 /// One end.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,7 +37,7 @@ pub(crate) fn content(ends: &Result<Vec<Ended>, String>, now: SystemTime) -> Mar
         nav.back aria-label="Back" { a href="/dashboard" { "Dashboard" } }
         h1 { "Restarts of opencode" }
         @match ends {
-            Err(problem) => p.problem role="alert" { (problem) },
+            Err(problem) => (message(Tone::Bad, problem)),
             Ok(ends) if ends.is_empty() => p.muted { "It has never ended unasked." },
             Ok(ends) => ol.history { @for end in ends { (row(end, now)) } },
         }

@@ -5,7 +5,7 @@ use std::time::SystemTime;
 use kit::{AgentFacts, ModuleId, State};
 use maud::{Markup, html};
 use web::{
-    parts::{Weight, button_form, facts, state_mark, tone},
+    parts::{Weight, button_form, facts, state_mark, tone, words},
     time,
 };
 
@@ -46,7 +46,7 @@ pub(crate) fn card(card: &Card, now: SystemTime) -> Markup {
             }
             @if card.reason.is_some() || card.next_attempt.is_some() {
                 p.part-reason {
-                    @if let Some(reason) = &card.reason { (reason) " " }
+                    @if let Some(reason) = &card.reason { (words(reason)) " " }
                     @if let Some(at) = card.next_attempt { "Next attempt " (time::until(at, now)) "." }
                 }
             }

@@ -6,7 +6,7 @@ use kit::Chrome;
 use maud::{Markup, html};
 use web::{
     Body, LiveView,
-    parts::{Tone, Weight, button_form, empty, message},
+    parts::{Tone, Weight, button_form, empty, message, words},
     time,
 };
 
@@ -65,7 +65,7 @@ fn one(row: &Row, now: SystemTime) -> Markup {
                     (time::ago(row.at, now))
                 }
             }
-            p { (row.body) @if row.times > 1 { " " span.muted { "Told " (row.times) " times." } } }
+            p { (words(&row.body)) @if row.times > 1 { " " span.muted { "Told " (row.times) " times." } } }
         }
     }
 }
@@ -80,7 +80,7 @@ mod tests {
             id: 1,
             at: SystemTime::UNIX_EPOCH,
             title: "<b>down</b>".to_owned(),
-            body: "It ended.".to_owned(),
+            body: "Run `nexus <b>`.".to_owned(),
             page: "/dashboard".to_owned(),
             times: 3,
             is_read: false,
@@ -92,6 +92,7 @@ mod tests {
         assert!(
             unread.contains("New") && unread.contains("Mark all as read") && unread.contains("Told 3 times")
         );
+        assert!(unread.contains("Run <code>nexus &lt;b&gt;</code>."), "{unread}");
         assert!(!unread.contains("<b>"), "{unread}");
         assert!(!read.contains("New") && !read.contains("Mark all"), "{read}");
     }

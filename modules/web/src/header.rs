@@ -6,7 +6,7 @@ use kit::{BoxFuture, Feed, Frame, ModuleView, Overview, Patch, State};
 use maud::{Markup, html};
 use tokio::sync::watch;
 
-use crate::parts::{Tone, state_mark, tone};
+use crate::parts::{Tone, state_mark, tone, words};
 
 pub(crate) const STATUS_ID: &str = "header-status";
 pub(crate) const REASONS_ID: &str = "header-reasons";
@@ -46,7 +46,7 @@ pub(crate) fn reasons(overview: &Overview) -> Markup {
     html! {
         div #(REASONS_ID) .reasons role="status" {
             @for module in overview.modules.iter().filter(|module| needs_words(module)) {
-                p data-tone=(tone(module.status.state).as_str()) { (sentence(module)) }
+                p data-tone=(tone(module.status.state).as_str()) { (words(&sentence(module))) }
             }
         }
     }

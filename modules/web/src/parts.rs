@@ -151,11 +151,23 @@ pub fn empty(icon_name: &str, title: &str, text: &str, action: Option<Markup>) -
     }
 }
 
+/// Sentences in which what stands between backticks is code, as command lines print it: text all the same.
+pub fn words(text: &str) -> Markup {
+    let pieces: Vec<&str> = text.split('`').collect();
+    // A backtick without a second one is one.
+    let closed = pieces.len() - (pieces.len() + 1) % 2;
+    html! {
+        @for (number, piece) in pieces.iter().enumerate() {
+            @if number >= closed { "`" (piece) } @else if number % 2 == 1 { code { (piece) } } @else { (piece) }
+        }
+    }
+}
+
 /// A sentence that must be seen: what happened, what is done about it, what the person can do.
 pub fn message(tone: Tone, text: &str) -> Markup {
     let role = if tone == Tone::Bad { "alert" } else { "status" };
     html! {
-        div.message role=(role) data-tone=(tone.as_str()) { (icon(tone.shape())) p { (text) } }
+        div.message role=(role) data-tone=(tone.as_str()) { (icon(tone.shape())) p { (words(text)) } }
     }
 }
 
@@ -208,6 +220,19 @@ mod tests {
     }
 
     #[test]
+    fn what_stands_between_backticks_is_code() {
+        let check = |text: &str, expected: &str| assert_eq!(words(text).into_string(), expected);
+
+        check("", "");
+        check("Plain.", "Plain.");
+        check("Run `nexus open`.", "Run <code>nexus open</code>.");
+        check("`a` or `b`", "<code>a</code> or <code>b</code>");
+        check("One ` alone, `b` not", "One <code> alone, </code>b` not");
+        check("It's `open", "It's `open");
+        check("`<b>`<i>", "<code>&lt;b&gt;</code>&lt;i&gt;");
+    }
+
+    #[test]
     fn what_is_shown_is_text() {
         let hostile = "\"><img src=x onerror=alert(1)>";
         let shown = html! {
@@ -216,6 +241,7 @@ mod tests {
             (button_form(hostile, hostile, Weight::Plain))
             (command(hostile))
             (message(Tone::Bad, hostile))
+            (words(&format!("`{hostile}`")))
             (empty("chat", hostile, hostile, None))
         }
         .into_string();
