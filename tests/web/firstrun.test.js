@@ -51,7 +51,15 @@ test("the first page is sent: problems stand where they are, and the answers hol
   const both = await problems();
   assert.equal(both.length, 2, both.join(" | "));
   assert.match(both.join(" "), /Enter a password/);
-  assert.match(both.join(" "), /no folder `\/no\/such\/folder`/);
+  assert.match(both.join(" "), /no folder \/no\/such\/folder\./);
+  // Each is tied to its field, and the first one has the focus.
+  for (const [name, problem] of /** @type {const} */ ([["password", /Enter a password/], ["folders", /no folder/]])) {
+    const field = page.locator(`#${name}`);
+    assert.equal(await field.getAttribute("aria-invalid"), "true");
+    const said = String(await field.getAttribute("aria-describedby")).split(" ").at(-1);
+    assert.match(await page.locator(`#${said}`).innerText(), problem);
+  }
+  assert.equal(await page.evaluate(() => document.activeElement?.id), "password");
   await assertUsable(page);
   await picture(page, "setup-problems");
   // What was chosen stands as it was.

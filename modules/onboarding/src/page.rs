@@ -3,7 +3,6 @@
 use maud::{Markup, html};
 use web::{
     form::{self, Input, Line},
-    icon,
     parts::{self, Tone},
 };
 
@@ -76,17 +75,30 @@ fn opencode(found: &Found) -> Markup {
 }
 
 fn password(view: &View) -> Markup {
+    let chosen = view.answers.choice;
+    let problem = view.problems.password.as_deref();
+    // What is wrong with a password of one's own is said at its field; the others have none.
+    let (of_field, of_choice) = match chosen {
+        Choice::Own => (problem, None),
+        Choice::Passphrase | Choice::Later => (None, problem),
+    };
+    let radio = |value: &str, choice: Choice| {
+        let is_chosen = choice == chosen;
+        html! {
+            input type="radio" name="choice" value=(value) checked[is_chosen] autofocus[is_chosen && of_choice.is_some()];
+        }
+    };
     html! {
         section.card.setup-part aria-labelledby="setup-password" {
             h2 #setup-password { "Password" }
             @if let Some(passphrase) = &view.passphrase {
                 p { "Whoever reaches opencode can run commands on this machine. A password keeps others out, in every browser and from everywhere." }
-                @if let Some(problem) = &view.problems.password { (problem_line("password-error", problem)) }
-                fieldset.field.choice {
+                fieldset.field.choice aria-describedby=[of_choice.map(|_| "password-error")] {
                     legend.unseen { "Password" }
+                    (form::error("password", of_choice))
                     input type="hidden" name="passphrase" value=(passphrase);
                     label {
-                        (radio("passphrase", view.answers.choice == Choice::Passphrase))
+                        (radio("passphrase", Choice::Passphrase))
                         span {
                             span.choice-title { "Use this passphrase" }
                             span.help { "Made just now for you. Keep it in your password manager; it is not shown again." }
@@ -94,18 +106,18 @@ fn password(view: &View) -> Markup {
                         }
                     }
                     label {
-                        (radio("own", view.answers.choice == Choice::Own))
+                        (radio("own", Choice::Own))
                         span {
                             span.choice-title { "Use my own" }
                             span.help { "15 characters or more. Any characters, spaces too." }
                         }
                     }
                     (form::line(&Line {
-                        name: "password", label: "Your own password", help: "", value: "", error: None,
+                        name: "password", label: "Your own password", help: "", value: "", error: of_field,
                         input: Input::Password("new-password"),
                     }))
                     label {
-                        (radio("later", view.answers.choice == Choice::Later))
+                        (radio("later", Choice::Later))
                         span {
                             span.choice-title { "Later" }
                             span.help { "The chat works in windows opened from the tray or with " code { "nexus open" } ", nowhere else." }
@@ -118,10 +130,6 @@ fn password(view: &View) -> Markup {
             }
         }
     }
-}
-
-fn radio(value: &str, is_chosen: bool) -> Markup {
-    html! { input type="radio" name="choice" value=(value) checked[is_chosen]; }
 }
 
 fn ask(view: &View) -> Markup {
@@ -140,8 +148,7 @@ fn ask(view: &View) -> Markup {
     html! {
         section.card.setup-part aria-labelledby="setup-ask" {
             h2 #setup-ask { "Permission" }
-            @if let Some(problem) = &view.problems.ask { (problem_line("ask-error", problem)) }
-            (form::choice("ask", "What should opencode ask you for?", &options, &view.answers.ask))
+            (form::choice("ask", "What should opencode ask you for?", &options, &view.answers.ask, view.problems.ask.as_deref()))
         }
     }
 }
@@ -157,10 +164,6 @@ fn folders(view: &View) -> Markup {
             }))
         }
     }
-}
-
-fn problem_line(id: &str, text: &str) -> Markup {
-    html! { p.field-error id=(id) role="alert" { (icon("shape-alert")) span { (text) } } }
 }
 
 #[cfg(test)]
@@ -206,6 +209,23 @@ mod tests {
             ..Problems::default()
         };
 
-        assert!(shown(problems, None).contains("There is no folder `x`."));
+        assert!(shown(problems, None).contains("There is no folder <code>x</code>."));
+    }
+
+    #[test]
+    fn what_is_wrong_with_the_offered_passphrase_is_said_at_the_choice() {
+        let problems = Problems {
+            password: Some("Try again in a moment.".to_owned()),
+            ..Problems::default()
+        };
+
+        let page = shown(problems, Some("amber-river"));
+
+        assert!(
+            page.contains(r#"choice" aria-describedby="password-error""#),
+            "{page}"
+        );
+        assert!(page.contains(r#"value="passphrase" checked autofocus"#), "{page}");
+        assert_eq!(page.matches("password-error").count(), 2, "{page}");
     }
 }

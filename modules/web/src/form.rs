@@ -3,6 +3,8 @@
 use kit::{Field, settings::Kind};
 use maud::{Markup, html};
 
+use crate::parts;
+
 /// What one line of a form takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Input {
@@ -35,7 +37,8 @@ pub struct Line<'a> {
     pub input: Input,
 }
 
-/// Draws a line: label, help, error, input, each tied to the others for screen readers.
+/// Draws a line: label, help, error, input, each tied to the others for screen readers. The first one on a page that
+/// is wrong has the focus, so that what has to be mended is read out and can be typed at once.
 pub fn line(line: &Line<'_>) -> Markup {
     let described = described(line.name, line.help, line.error);
     html! {
@@ -44,7 +47,8 @@ pub fn line(line: &Line<'_>) -> Markup {
             (help(line.name, line.help))
             @if line.input == Input::Lines {
                 textarea id=(line.name) name=(line.name) rows="3" spellcheck="false"
-                    aria-describedby=[described.as_ref()] aria-invalid=[line.error.map(|_| "true")] {
+                    aria-describedby=[described.as_ref()] aria-invalid=[line.error.map(|_| "true")]
+                    autofocus[line.error.is_some()] {
                     (line.value)
                 }
             } @else {
@@ -52,7 +56,8 @@ pub fn line(line: &Line<'_>) -> Markup {
                     class=[(line.input == Input::Path).then_some("mono")]
                     autocomplete=(line.input.autocomplete()) spellcheck="false" autocapitalize="none"
                     inputmode=[(line.input == Input::Code).then_some("numeric")]
-                    aria-describedby=[described.as_ref()] aria-invalid=[line.error.map(|_| "true")];
+                    aria-describedby=[described.as_ref()] aria-invalid=[line.error.map(|_| "true")]
+                    autofocus[line.error.is_some()];
             }
             (error(line.name, line.error))
         }
@@ -84,11 +89,18 @@ impl Input {
     }
 }
 
-/// One of several, all visible: `options` are value, label and a sentence.
-pub fn choice(name: &str, label: &str, options: &[(&str, &str, &str)], value: &str) -> Markup {
+/// One of several, all visible: `options` are value, label and a sentence; `problem` is what is wrong with the choice.
+pub fn choice(
+    name: &str,
+    label: &str,
+    options: &[(&str, &str, &str)],
+    value: &str,
+    problem: Option<&str>,
+) -> Markup {
     html! {
-        fieldset.field.choice {
+        fieldset.field.choice aria-describedby=[described(name, "", problem)] {
             legend { (label) }
+            (error(name, problem))
             @for (option, title, text) in options {
                 label {
                     input type="radio" name=(name) value=(option) checked[*option == value];
@@ -204,8 +216,13 @@ fn help(name: &str, text: &str) -> Markup {
     html! { @if !text.is_empty() { p.help id=(format!("{name}-help")) { (text) } } }
 }
 
-fn error(name: &str, text: Option<&str>) -> Markup {
-    html! { @if let Some(text) = text { p.field-error id=(format!("{name}-error")) { (crate::icon("shape-alert")) (text) } } }
+/// What is wrong with the field called `name`, under the id by which [`line`] and [`choice`] refer to it.
+pub fn error(name: &str, text: Option<&str>) -> Markup {
+    html! {
+        @if let Some(text) = text {
+            p.field-error id=(format!("{name}-error")) { (crate::icon("shape-alert")) span { (parts::words(text)) } }
+        }
+    }
 }
 
 #[cfg(test)]
