@@ -46,6 +46,20 @@ pub(crate) fn sources(folder: &Path) -> io::Result<Vec<String>> {
     Ok(found)
 }
 
+/// How many files of all sources there are in `folder`, and their bytes.
+pub(crate) fn size(folder: &Path) -> io::Result<(u64, u64)> {
+    let (mut files, mut bytes) = (0, 0);
+    for entry in std::fs::read_dir(folder)? {
+        let entry = entry?;
+        if entry.path().extension().is_some_and(|ending| ending == "jsonl") {
+            files += 1;
+            // A file may be renamed while it is looked at; it is counted the next time.
+            bytes += entry.metadata().map_or(0, |found| found.len());
+        }
+    }
+    Ok((files, bytes))
+}
+
 /// The file lines are written to. Written by one thread only.
 pub(crate) struct Rotating {
     folder: PathBuf,

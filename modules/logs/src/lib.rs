@@ -22,14 +22,21 @@ mod redact;
 mod settings;
 mod writer;
 
-use std::{sync::Arc, time::SystemTime};
+use std::{
+    path::Path,
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
 
 use axum::{Router, extract::Query as Asked, routing::get};
 use kit::{
-    BoxFuture, CancellationToken, Chrome, Context, Feed, LiveRequest, Module, ModuleId, Page, Setting, State,
-    Status,
+    BoxFuture, CancellationToken, Chrome, Context, Fact, Feed, LiveRequest, Module, ModuleId, Page, Setting,
+    State, Status,
 };
-use tokio::sync::watch;
+use tokio::{
+    sync::watch,
+    time::{MissedTickBehavior, interval},
+};
 
 pub use capture::{AGENT, Capture, LogSink, Stream, begin};
 pub use clean::{FIELD_BYTES_MAX, clean};
@@ -39,6 +46,11 @@ pub use query::{Query, QueryError, last, literal, pattern, read, since};
 pub use redact::redacted;
 pub use settings::LogSettings;
 pub use writer::BYTES_PER_S_MAX;
+
+/// How often the files are measured. They grow slowly, and an idle agent shall sleep.
+const MEASURE_EVERY: Duration = Duration::from_secs(60);
+
+const KIB: u64 = 1024;
 
 /// The logs as a module: settings that apply at once, a status, a page.
 pub struct Logs {
@@ -65,7 +77,39 @@ impl Logs {
         };
         let mut status = Status::new(state, SystemTime::now());
         status.reason = trouble;
+        status.facts = self.status.borrow().facts.clone();
         self.status.send_replace(status);
+    }
+
+    /// Looks how much there is, and says so where that is news.
+    async fn measure(&self) {
+        let folder = self.capture.folder().to_owned();
+        let found = tokio::task::spawn_blocking(move || facts(&folder)).await;
+        // A folder that cannot be read is trouble, which the writer tells.
+        let Ok(facts) = found else { return };
+        self.status.send_if_modified(|status| {
+            let is_new = status.facts != facts;
+            status.facts = facts;
+            is_new
+        });
+    }
+}
+
+fn facts(folder: &Path) -> Vec<Fact> {
+    let mut facts = vec![Fact("Folder", folder.display().to_string())];
+    if let Ok((files, bytes)) = files::size(folder) {
+        facts.push(Fact("Size", amount(bytes)));
+        facts.push(Fact("Files", files.to_string()));
+    }
+    facts
+}
+
+/// E.g. `"1.4 MiB"`: coarse enough that a quiet agent's figure does not change with every line.
+fn amount(bytes: u64) -> String {
+    let tenths = bytes / (KIB * KIB / 10);
+    match tenths {
+        0 => "below 0.1 MiB".to_owned(),
+        _ => format!("{}.{} MiB", tenths / 10, tenths % 10),
     }
 }
 
@@ -108,8 +152,11 @@ impl Module for Logs {
             let mut settings = self.settings.clone();
             let mut trouble = self.capture.trouble();
             self.capture.apply(&settings.get());
+            let mut measure = interval(MEASURE_EVERY);
+            measure.set_missed_tick_behavior(MissedTickBehavior::Delay);
             loop {
                 tokio::select! {
+                    _ = measure.tick() => self.measure().await,
                     () = stop.cancelled() => return Ok(()),
                     changed = settings.changed() => self.capture.apply(&changed),
                     Ok(()) = trouble.changed() => {

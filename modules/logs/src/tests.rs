@@ -144,3 +144,32 @@ fn a_place_that_cannot_be_written_is_told_and_used_again_later() {
     assert_eq!(lines[0].fields["lines"], "1");
     assert!(lines[0].at <= SystemTime::now());
 }
+
+#[test]
+fn the_card_says_where_the_files_are_and_how_much_they_hold() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path();
+    let place = path.display().to_string();
+    let fact = |name, value: &str| Fact(name, value.to_owned());
+    assert_eq!(
+        facts(path),
+        [
+            fact("Folder", &place),
+            fact("Size", "below 0.1 MiB"),
+            fact("Files", "0")
+        ]
+    );
+
+    std::fs::write(path.join("agent.jsonl"), vec![b'x'; 1_500_000]).unwrap();
+    std::fs::write(path.join("opencode.1.jsonl"), b"x").unwrap();
+    std::fs::write(path.join("notes.txt"), b"x").unwrap();
+
+    assert_eq!(
+        facts(path),
+        [
+            fact("Folder", &place),
+            fact("Size", "1.4 MiB"),
+            fact("Files", "2")
+        ]
+    );
+}
