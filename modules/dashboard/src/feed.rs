@@ -66,6 +66,14 @@ fn patches(sent: Option<&View>, view: &View, now: SystemTime) -> Vec<Patch> {
             html: page::headline(&view.headline).into_string(),
         });
     }
+    let ids = |view: &View| -> Vec<_> { view.cards.iter().map(|card| card.id).collect() };
+    if sent.is_none_or(|sent| ids(sent) != ids(view)) {
+        patches.push(Patch::Set {
+            id: page::PARTS_ID.to_owned(),
+            html: page::parts(view, now).into_string(),
+        });
+        return patches;
+    }
     for card in &view.cards {
         let is_known = sent.is_some_and(|sent| sent.cards.contains(card));
         if !is_known {

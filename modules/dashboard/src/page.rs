@@ -12,6 +12,7 @@ use web::{
 use crate::view::{Card, View};
 
 pub(crate) const HEADLINE_ID: &str = "headline";
+pub(crate) const PARTS_ID: &str = "parts";
 
 pub(crate) fn card_id(module: ModuleId) -> String {
     format!("card-{module}")
@@ -20,11 +21,18 @@ pub(crate) fn card_id(module: ModuleId) -> String {
 pub(crate) fn content(view: &View, now: SystemTime) -> Markup {
     html! {
         (headline(&view.headline))
-        div.parts {
+        (parts(view, now))
+        p.muted { a href="/dashboard/history" { "When opencode ended or was restarted, and why" } }
+    }
+}
+
+/// The grid of all cards.
+pub(crate) fn parts(view: &View, now: SystemTime) -> Markup {
+    html! {
+        div #(PARTS_ID) .parts {
             @for part in &view.cards { (card(part, now)) }
             (agent(&view.agent, now))
         }
-        p.muted { a href="/dashboard/history" { "When opencode ended or was restarted, and why" } }
     }
 }
 

@@ -60,9 +60,10 @@ pub struct Control {
 }
 
 impl Card {
-    /// What has nothing to show but that it runs comes last.
-    fn is_bare(&self) -> bool {
-        self.facts.is_empty() && self.controls.is_empty() && self.reason.is_none()
+    /// That a part of the agent runs inside it goes without saying.
+    fn is_worth_showing(&self) -> bool {
+        let says_more = self.reason.is_some() || !self.facts.is_empty() || !self.controls.is_empty();
+        says_more || !self.tail.is_empty() || self.state != State::Running
     }
 }
 
@@ -93,8 +94,8 @@ impl Source {
                 is_main: web::is_notable(module),
             }
         });
-        let mut cards: Vec<Card> = cards.collect();
-        cards.sort_by_key(|card| (!card.is_main, card.is_bare()));
+        let mut cards: Vec<Card> = cards.filter(Card::is_worth_showing).collect();
+        cards.sort_by_key(|card| !card.is_main);
         View {
             headline: headline(&overview.modules),
             cards,

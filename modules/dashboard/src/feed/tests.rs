@@ -37,7 +37,8 @@ fn ids(frame: &Frame) -> Vec<&str> {
 async fn only_the_card_that_changed_is_sent() {
     let (sender, receiver) = watch::channel(overview(&[
         ("opencode", State::Healthy),
-        ("gateway", State::Running),
+        ("gateway", State::Starting),
+        ("set-up", State::Running),
     ]));
     let source = Source {
         overview: receiver,
@@ -47,11 +48,12 @@ async fn only_the_card_that_changed_is_sent() {
     };
     let mut feed = Cards::new(source);
     let first = feed.next().await.unwrap();
-    assert_eq!(ids(&first), ["headline", "card-opencode", "card-gateway"]);
+    assert_eq!(ids(&first), ["headline", "parts"]);
 
     sender.send_replace(overview(&[
         ("opencode", State::Backoff),
-        ("gateway", State::Running),
+        ("gateway", State::Starting),
+        ("set-up", State::Running),
     ]));
     let second = feed.next().await.unwrap();
 
@@ -94,4 +96,28 @@ async fn a_flood_of_output_is_shown_twice_a_second() {
         panic!("{frame:?}")
     };
     assert!(html.contains("line 999 &lt;b&gt;") && html.contains("line 994") && !html.contains("line 993"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_part_with_nothing_to_say_has_no_card_until_it_has() {
+    let states = |set_up| overview(&[("opencode", State::Healthy), ("set-up", set_up)]);
+    let (sender, receiver) = watch::channel(states(State::Running));
+    let source = Source {
+        overview: receiver,
+        verbs: Arc::new([]),
+        tails: Tails::none(),
+        ages: Arc::default(),
+    };
+    let mut feed = Cards::new(source);
+    let grid = |frame: &Frame| match frame.patches.last() {
+        Some(Patch::Set { id, html }) if id == "parts" => html.clone(),
+        other => panic!("{other:?} is not the grid"),
+    };
+    let first = grid(&feed.next().await.unwrap());
+    assert!(first.contains("card-opencode") && !first.contains("card-set-up"));
+
+    sender.send_replace(states(State::Degraded));
+    let second = grid(&feed.next().await.unwrap());
+
+    assert!(second.contains("card-set-up"));
 }
