@@ -9,12 +9,12 @@ use chat::Chat;
 use dashboard::{Dashboard, Tails};
 use gateway::{Door, Gateway};
 use kit::{
-    ActError, BoxFuture, Caller, Context, Dirs, Feed, Module, ModuleId, Reply, Secret, SettingsFile, Told,
-    Verb, VerbSpec,
+    ActError, BoxFuture, Caller, Context, Dirs, Feed, Module, ModuleId, Reply, Secret, SettingsFile, State,
+    Told, Verb, VerbSpec,
 };
 use logs::{Capture, Logs};
 use notices::{Notices, Show};
-use onboarding::{Onboarding, Passwords};
+use onboarding::{Login, Onboarding, Passwords};
 use opencode::Opencode;
 use store::Store;
 use tokio::sync::mpsc;
@@ -67,7 +67,24 @@ pub fn build(
     let dashboard = Dashboard::new(cx, dashboard_parts(capture.clone(), &opencode));
     let logs = Logs::new(cx, capture);
     let (notices, shows) = Notices::new(cx, store.clone(), told)?;
-    let onboarding = Onboarding::new(cx, Arc::new(late_door.clone()), find_opencode(&opencode));
+    let autostart = match login_entry() {
+        Ok(entry) => Some(Autostart::new(entry)),
+        Err(error) => {
+            tracing::warn!("there is no launch at login: {error:#}");
+            None
+        }
+    };
+    let at_login = autostart
+        .clone()
+        .map(|autostart| Arc::new(AtLogin(autostart)) as _);
+    let onboarding = Onboarding::new(
+        cx,
+        onboarding::Parts {
+            passwords: Arc::new(late_door.clone()),
+            find: find_opencode(&opencode),
+            at_login,
+        },
+    );
     let mut modules: Vec<Arc<dyn Module>> = vec![
         Arc::clone(&opencode) as Arc<dyn Module>,
         chat,
@@ -76,10 +93,7 @@ pub fn build(
         logs,
         onboarding,
     ];
-    match login_entry() {
-        Ok(entry) => modules.push(Autostart::new(entry)),
-        Err(error) => tracing::warn!("there is no launch at login: {error:#}"),
-    }
+    modules.extend(autostart.map(|autostart| autostart as Arc<dyn Module>));
     let gateway = Gateway::new(
         cx,
         store.clone(),
@@ -188,6 +202,34 @@ fn login_entry() -> anyhow::Result<LoginEntry> {
     let home = std::env::var_os("NEXUS_HOME").filter(|home| !home.is_empty());
     let home = home.map(std::path::absolute).transpose()?;
     Ok(LoginEntry::new(std::env::current_exe()?, home)?)
+}
+
+/// Launch at login for the first-run page.
+struct AtLogin(Arc<Autostart>);
+
+impl onboarding::AtLogin for AtLogin {
+    fn now(&self) -> BoxFuture<'_, Login> {
+        Box::pin(async move {
+            // Looks again: the entry is changed by the desktop's own tools too. A failure is in the status.
+            drop(self.0.call(Verb::bare("status")).await);
+            if self.0.status().borrow().state == State::Running {
+                Login::Starts
+            } else {
+                Login::Waits
+            }
+        })
+    }
+
+    fn make(&self, wish: Login) -> BoxFuture<'_, Result<(), String>> {
+        let verb = match wish {
+            Login::Starts => "on",
+            Login::Waits => "off",
+        };
+        Box::pin(async move {
+            let made = self.0.call(Verb::bare(verb)).await;
+            made.map(drop).map_err(|error| format!("{error}."))
+        })
+    }
 }
 
 /// Looks for opencode for the first-run page.

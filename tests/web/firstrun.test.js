@@ -78,6 +78,11 @@ test("the first page is sent: problems stand where they are, and the answers hol
 
   const before = await agent.healthy();
   await page.getByLabel("Your own password").fill(password);
+  // Off until its owner says so.
+  const atLogin = page.getByRole("checkbox", { name: /Start at login/ });
+  assert.equal(await atLogin.isChecked(), false);
+  assert.match(await agent.nexus("autostart", "status"), /does not start at login/);
+  await atLogin.check();
   await send.click();
   await page.waitForURL((url) => url.pathname === "/chat" || url.pathname === "/");
   // What to ask for is told to opencode when it starts, so it has to start again.
@@ -95,6 +100,12 @@ test("the first page is sent: problems stand where they are, and the answers hol
   await page.getByText("A password is set").waitFor();
   assert.ok(await asPleased.isChecked());
   assert.equal(await folders.inputValue(), bakery);
+  assert.match(await agent.nexus("autostart", "status"), /The agent starts at login/);
+  // What was switched elsewhere in the meantime is what is shown.
+  assert.equal(await atLogin.isChecked(), true);
+  await agent.nexus("autostart", "off");
+  await page.reload();
+  assert.equal(await atLogin.isChecked(), false);
   await context.close();
 
   // The password lets a stranger in; another one does not.

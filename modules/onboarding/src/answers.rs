@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 use kit::{Secret, SettingsError, SettingsFile};
 use serde::Deserialize;
 
+use crate::Login;
+
 /// Folders one person can name; far more than anybody opens a tray for.
 const FOLDERS_MAX: usize = 32;
 
@@ -34,6 +36,8 @@ pub(crate) struct Answers {
     pub(crate) ask: String,
     /// One folder a line.
     pub(crate) folders: String,
+    /// Sent when the box is ticked.
+    pub(crate) at_login: Option<String>,
 }
 
 /// One sentence for each part of the form that has to be mended.
@@ -42,6 +46,7 @@ pub(crate) struct Problems {
     pub(crate) password: Option<String>,
     pub(crate) ask: Option<String>,
     pub(crate) folders: Option<String>,
+    pub(crate) at_login: Option<String>,
 }
 
 impl Problems {
@@ -62,6 +67,22 @@ impl Answers {
             folders: folders.join("\n"),
             ..Self::default()
         }
+    }
+
+    /// What should happen at login.
+    pub(crate) fn login(&self) -> Login {
+        match self.at_login {
+            Some(_) => Login::Starts,
+            None => Login::Waits,
+        }
+    }
+
+    /// Ticks the box, or does not.
+    pub(crate) fn set_login(&mut self, login: Login) {
+        self.at_login = match login {
+            Login::Starts => Some("on".to_owned()),
+            Login::Waits => None,
+        };
     }
 
     /// The password to set, if the person chose one.

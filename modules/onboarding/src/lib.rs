@@ -1,12 +1,13 @@
 //! The first page a person sees: what has to be decided before the agent is of use.
 //!
-//! One page, one form, three questions: how others are kept out (a password, offered as a passphrase), what opencode
-//! must ask permission for, and which folders hold the projects; above them, whether opencode was found and what to
-//! do if not. Every answer has a sensible default and can be changed later. What is asked is derived from what is
+//! One page, one form, four questions: how others are kept out (a password, offered as a passphrase), what opencode
+//! must ask permission for, which folders hold the projects, and whether the program starts at login; above them,
+//! whether opencode was found and what to do if not. Every answer has a sensible default and can be changed later. What is asked is derived from what is
 //! already there, so the page can be opened again at any time.
 //!
 //! The page is for the machine itself: through the tunnel it does not exist. It stores nothing of its own; passwords
-//! go to whoever keeps them ([`Passwords`]), choices to the settings file.
+//! go to whoever keeps them ([`Passwords`]), launch at login is switched by whoever can ([`AtLogin`]), and choices go to
+//! the settings file.
 
 mod answers;
 mod page;
@@ -40,36 +41,62 @@ pub trait Passwords: Send + Sync {
     fn set<'a>(&'a self, caller: &'a Caller, password: Secret) -> BoxFuture<'a, Result<(), String>>;
 }
 
+/// Whether the program starts at login.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Login {
+    /// It does, in the background.
+    Starts,
+    /// It waits to be started.
+    Waits,
+}
+
+/// Who starts the program at login.
+pub trait AtLogin: Send + Sync {
+    /// What happens at login as things are.
+    fn now(&self) -> BoxFuture<'_, Login>;
+    /// Makes it so. The error is a sentence for the person.
+    fn make(&self, wish: Login) -> BoxFuture<'_, Result<(), String>>;
+}
+
 /// Looks for opencode; called each time the page is shown.
 pub type FindOpencode = Arc<dyn Fn() -> BoxFuture<'static, Found> + Send + Sync>;
+
+/// What the first-run page stands on.
+pub struct Parts {
+    /// Who keeps the owner's password.
+    pub passwords: Arc<dyn Passwords>,
+    /// Looks for opencode.
+    pub find: FindOpencode,
+    /// The switch for launch at login; `None` where there is none, and then it is not asked for.
+    pub at_login: Option<Arc<dyn AtLogin>>,
+}
 
 /// The first-run page.
 pub struct Onboarding {
     settings: Arc<SettingsFile>,
-    passwords: Arc<dyn Passwords>,
-    find: FindOpencode,
+    parts: Parts,
     status: watch::Sender<Status>,
 }
 
 impl Onboarding {
     /// Wires the page.
-    pub fn new(cx: &Context, passwords: Arc<dyn Passwords>, find: FindOpencode) -> Arc<Self> {
+    pub fn new(cx: &Context, parts: Parts) -> Arc<Self> {
         let status = watch::Sender::new(Status::new(State::Running, SystemTime::now()));
         Arc::new(Self {
             settings: Arc::clone(&cx.settings),
-            passwords,
-            find,
+            parts,
             status,
         })
     }
 
     async fn view(&self, answers: Answers, problems: answers::Problems) -> View {
         View {
-            opencode: (self.find)().await,
-            passphrase: (!self.passwords.is_set()).then(|| {
+            opencode: (self.parts.find)().await,
+            offers_login: self.parts.at_login.is_some(),
+            passphrase: (!self.parts.passwords.is_set()).then(|| {
                 // The phrase the person has read stays the one on the page while they mend another field.
                 if answers.passphrase.is_empty() {
-                    self.passwords.suggest()
+                    self.parts.passwords.suggest()
                 } else {
                     answers.passphrase.clone()
                 }
@@ -77,6 +104,15 @@ impl Onboarding {
             answers,
             problems,
         }
+    }
+
+    /// Switches launch at login, if that is asked for and not so yet.
+    async fn make_login(&self, wish: Login) -> Option<String> {
+        let at_login = self.parts.at_login.as_ref()?;
+        if at_login.now().await == wish {
+            return None;
+        }
+        at_login.make(wish).await.err()
     }
 }
 
@@ -122,7 +158,10 @@ async fn show(
     if caller.listener != Listener::Local {
         return StatusCode::NOT_FOUND.into_response();
     }
-    let answers = Answers::from_settings(&onboarding.settings);
+    let mut answers = Answers::from_settings(&onboarding.settings);
+    if let Some(at_login) = &onboarding.parts.at_login {
+        answers.set_login(at_login.now().await);
+    }
     let view = onboarding.view(answers, answers::Problems::default()).await;
     document(&chrome, &view).into_response()
 }
@@ -136,14 +175,17 @@ async fn save(
     if caller.listener != Listener::Local {
         return StatusCode::NOT_FOUND.into_response();
     }
-    let mut problems = answers.check(onboarding.passwords.is_set());
+    let mut problems = answers.check(onboarding.parts.passwords.is_set());
     if problems.is_empty()
-        && let Some(password) = answers.password().filter(|_| !onboarding.passwords.is_set())
+        && let Some(password) = answers
+            .password()
+            .filter(|_| !onboarding.parts.passwords.is_set())
     {
-        problems.password = onboarding.passwords.set(&caller, password).await.err();
+        problems.password = onboarding.parts.passwords.set(&caller, password).await.err();
     }
     if problems.is_empty() {
         problems = answers.store(&onboarding.settings);
+        problems.at_login = onboarding.make_login(answers.login()).await;
     }
     if problems.is_empty() {
         tracing::info!("the first-run page was answered");

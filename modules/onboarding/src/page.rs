@@ -6,7 +6,10 @@ use web::{
     parts::{self, Tone},
 };
 
-use crate::answers::{Answers, Choice, Problems};
+use crate::{
+    Login,
+    answers::{Answers, Choice, Problems},
+};
 
 /// What the search for opencode came to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,6 +32,8 @@ pub enum Found {
 
 pub(crate) struct View {
     pub(crate) opencode: Found,
+    /// Whether launch at login can be switched here.
+    pub(crate) offers_login: bool,
     /// A phrase to offer, while no password is set.
     pub(crate) passphrase: Option<String>,
     pub(crate) answers: Answers,
@@ -40,13 +45,14 @@ pub(crate) fn content(view: &View) -> Markup {
         div.setup {
             header.setup-head {
                 h1 { "Set up OpenCode Nexus" }
-                p { "Three answers, and opencode is ready whenever you are. All of them can be changed later." }
+                p { "A few answers, and opencode is ready whenever you are. All of them can be changed later." }
             }
             (opencode(&view.opencode))
             form.setup-form method="post" action="/onboarding" {
                 (password(view))
                 (ask(view))
                 (folders(view))
+                @if view.offers_login { (at_login(view)) }
                 div.setup-end {
                     button.button.primary type="submit" { "Save and open the chat" }
                 }
@@ -166,6 +172,26 @@ fn folders(view: &View) -> Markup {
     }
 }
 
+fn at_login(view: &View) -> Markup {
+    let problem = view.problems.at_login.as_deref();
+    html! {
+        section.card.setup-part aria-labelledby="setup-login" {
+            h2 #setup-login { "Login" }
+            div.field.choice {
+                label {
+                    input type="checkbox" name="at_login" value="on" checked[view.answers.login() == Login::Starts]
+                        aria-describedby=[problem.map(|_| "at_login-error")] autofocus[problem.is_some()];
+                    span {
+                        span.choice-title { "Start at login" }
+                        span.help { "In the background, without a window. opencode is then running before you need it." }
+                    }
+                }
+                (form::error("at_login", problem))
+            }
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -176,6 +202,7 @@ mod tests {
                 reason: "<b>no</b>".to_owned(),
                 command: "npm i -g opencode-ai".to_owned(),
             },
+            offers_login: passphrase.is_some(),
             passphrase: passphrase.map(str::to_owned),
             answers: Answers {
                 password: "typed before".to_owned(),
@@ -200,6 +227,14 @@ mod tests {
     fn a_password_is_asked_for_only_while_there_is_none() {
         assert!(shown(Problems::default(), Some("amber-river")).contains("name=\"password\""));
         assert!(!shown(Problems::default(), None).contains("name=\"password\""));
+    }
+
+    #[test]
+    fn launch_at_login_is_off_until_it_is_wished_and_asked_for_only_where_it_can_be_had() {
+        let page = shown(Problems::default(), Some("amber-river"));
+
+        assert!(page.contains(r#"name="at_login" value="on">"#), "{page}");
+        assert!(!shown(Problems::default(), None).contains("at_login"));
     }
 
     #[test]
