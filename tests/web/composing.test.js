@@ -109,6 +109,41 @@ test("a command that died with the server is run when it is sent again", async (
   assert.deepEqual([more.length, sent.parts.length], [0, 1]);
 });
 
+test("words changed after a lost answer are a message of their own, and unchanged ones are not sent twice", async () => {
+  const { page } = await owner();
+  const path = await begin(page, "One [[text:ok]]");
+  await finished(page);
+  let isLost = true;
+  await page.route("**/send", async (route) => {
+    const answer = await route.fetch();
+    return isLost ? route.abort() : route.fulfill({ response: answer });
+  });
+  const words = page.locator("#words");
+  const lost = page.locator(".toast", { hasText: "That did not reach the agent" });
+  await words.fill("First draft [[text:heard first]]");
+  await page.keyboard.press("Enter");
+  await lost.waitFor();
+  await finished(page, 2);
+
+  await words.press("Enter");
+  await until("the second try to be lost", async () => (await lost.count()) === 2);
+  isLost = false;
+  await words.fill("Second draft [[text:heard second]]");
+  await page.keyboard.press("Enter");
+  await finished(page, 3);
+
+  assert.deepEqual(
+    [(await prompts(page, path, "First draft")).length, (await prompts(page, path, "Second draft")).length],
+    [1, 1],
+  );
+  assert.equal(await words.inputValue(), "");
+  // The same words, meant once more.
+  await words.fill("Second draft [[text:heard second]]");
+  await page.keyboard.press("Enter");
+  await finished(page, 4);
+  assert.equal((await prompts(page, path, "Second draft")).length, 2);
+});
+
 test("a new session that is begun twice at once is one session", async () => {
   const { page } = await owner();
   const body = { text: "Both at once [[text:one]]", nonce: "begun-twice-0123", directory: agent.project };

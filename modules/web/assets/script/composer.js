@@ -16,9 +16,8 @@ if (composer && words) {
   /** @type {Attached[]} */
   let files = [];
   let draftTimer = 0, sending = false, back = -1, kept = words.value;
-
-  const fresh = () => Array.from(crypto.getRandomValues(new Uint8Array(12)), (byte) => byte.toString(16).padStart(2, "0")).join("");
-  let nonce = fresh();
+  // What was sent last without an answer, and the number it went under.
+  let tried = "", nonce = "";
 
   // Drafts. The last words typed here win over what the server kept.
   const local = `nexus.draft.${key}`;
@@ -109,19 +108,23 @@ if (composer && words) {
     composer.ariaBusy = "true";
     const data = new FormData(composer);
     const field = (/** @type {string} */ name) => String(data.get(name) ?? "");
+    const content = JSON.stringify({
+      text, model: field("model"), agent: field("agent"), directory: field("directory"),
+      files: files.map(({ name, mime, url }) => ({ name, mime, url })),
+    });
+    // The same nonce goes with the next try of the same content, so that nothing is sent twice and nothing is swallowed.
+    if (content !== tried) nonce = crypto.getRandomValues(new Uint32Array(4)).join("-");
+    tried = content;
     try {
       const answer = await fetch(composer.action, {
         method: "POST",
         headers: { "content-type": "application/json", accept: "application/json" },
-        body: JSON.stringify({
-          text, nonce, model: field("model"), agent: field("agent"), directory: field("directory"),
-          files: files.map(({ name, mime, url }) => ({ name, mime, url })),
-        }),
+        body: content.replace("{", `{"nonce":"${nonce}",`),
       });
       if (answer.status === 401) return location.reload();
       if (!answer.ok) return toast(await sentence(answer));
       remember(text);
-      nonce = fresh();
+      tried = "";
       files = [];
       back = -1;
       kept = "";
@@ -138,7 +141,6 @@ if (composer && words) {
         if (value.location) location.assign(value.location);
       }
     } catch {
-      // The same nonce goes with the next try, so that nothing is sent twice.
       toast("That did not reach the agent. Your text is kept; send it again when the connection is back.");
     } finally {
       sending = false;
