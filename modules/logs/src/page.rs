@@ -111,7 +111,7 @@ fn content(asked: &Asked, found: &Found, now: SystemTime) -> Markup {
             Ok(lines) => {
                 (table(lines, asked, now))
                 p.help.log-end {
-                    @if lines.is_empty() { "No line fits the filter yet. New ones appear here. " }
+                    @if lines.is_empty() { span.log-none { "No line fits the filter yet. New ones appear here. " } }
                     @if lines.len() == LINES { "The last " (LINES) " lines; new ones appear below. " }
                     "Older ones: " code { "nexus logs" } "."
                 }
