@@ -4,7 +4,7 @@ import { existsSync, mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { Agent, Model, until } from "./lib/agent.js";
-import { assertUsable, enter, launch, open, picture } from "./lib/browser.js";
+import { assertUsableEverywhere, enter, launch, open, picture } from "./lib/browser.js";
 
 const password = "a rather long and unusual passphrase";
 
@@ -60,7 +60,7 @@ test("the first page is sent: problems stand where they are, and the answers hol
     assert.match(await page.locator(`#${said}`).innerText(), problem);
   }
   assert.equal(await page.evaluate(() => document.activeElement?.id), "password");
-  await assertUsable(page);
+  await assertUsableEverywhere(page);
   await picture(page, "setup-problems");
   // What was chosen stands as it was.
   assert.ok(await page.getByRole("radio", { name: "Use my own" }).isChecked());

@@ -57,7 +57,8 @@ test("a wrong password is refused in words and nothing is lost", async () => {
   await field.waitFor();
   const reason = await field.getAttribute("aria-describedby");
   assert.match(await page.locator(`#${reason?.split(" ").at(-1)}`).innerText(), /password/i);
-  await assertUsable(page);
+  assert.ok(await field.evaluate((input) => input === document.activeElement), "what has to be mended has the focus");
+  await assertUsableEverywhere(page);
   await page.getByLabel(/password/i).fill("a rather long and unusual passphrase");
   await page.keyboard.press("Enter");
   await page.waitForURL((url) => url.pathname === "/dashboard");
@@ -104,9 +105,24 @@ test("what was told and when the server ended is on pages that stay true", async
 
 test("devices, what was searched for, a session that is gone and a link's page fit every screen", async () => {
   const { page } = await owner();
-  for (const path of ["/devices", "/chat?q=nothing", "/chat/ses_gone"]) await assertUsableEverywhere(page, path);
+  for (const path of ["/devices", "/chat", "/chat?q=nothing", "/chat/ses_gone", "/logs?text=nothing+like+it", "/logs?text=a(&regex=on"]) {
+    await assertUsableEverywhere(page, path);
+  }
   const link = new URL(await agent.link("chat"));
   await assertUsableEverywhere(page, link.pathname + link.search);
+});
+
+test("the title of every page has the same size", async () => {
+  const { page, context } = await owner();
+
+  const sizes = /** @type {Record<string, string>} */ ({});
+  for (const path of ["/notices", "/logs", "/devices", "/onboarding", "/dashboard/history", "/no-such-page"]) {
+    await page.goto(path);
+    sizes[path] = await page.locator("h1").evaluate((title) => getComputedStyle(title).fontSize);
+  }
+  assert.equal(new Set(Object.values(sizes)).size, 1, JSON.stringify(sizes));
+
+  await context.close();
 });
 
 test("what does not exist is said on a page of ours", async () => {
@@ -114,8 +130,8 @@ test("what does not exist is said on a page of ours", async () => {
 
   const answer = await page.goto("/no-such-page");
   assert.equal(answer?.status(), 404);
-  assert.notEqual((await page.getByRole("heading", { level: 1 }).innerText()).trim(), "");
-  await assertUsable(page);
+  assert.equal(await page.getByRole("heading", { level: 1 }).innerText(), "There is no such page");
+  await assertUsableEverywhere(page);
 
   await context.close();
 });

@@ -8,7 +8,9 @@ import { patience_ms } from "./agent.js";
 /** Screens a page must fit, in CSS pixels. */
 export const sizes = {
   small: { width: 320, height: 640 },
+  phone: { width: 360, height: 740 },
   window: { width: 440, height: 720 },
+  tablet: { width: 768, height: 1024 },
   wide: { width: 1280, height: 860 },
 };
 /** @typedef {keyof typeof sizes} Size */
@@ -102,18 +104,18 @@ export async function assertFits(page) {
 }
 
 /**
- * Every page at every size in both schemes.
+ * A page at every size in both schemes: loaded anew each time, or as it is now when no `path` is given.
  * @param {Page} page
- * @param {string} path
+ * @param {string} [path]
  */
 export async function assertUsableEverywhere(page, path) {
   for (const size of Object.values(sizes)) {
     await page.setViewportSize(size);
     for (const colorScheme of /** @type {const} */ (["light", "dark"])) {
       await page.emulateMedia({ colorScheme });
-      await page.goto(path);
+      if (path) await page.goto(path);
       await assertUsable(page).catch((error) => {
-        error.message = `${path} at ${size.width} px, ${colorScheme}: ${error.message}`;
+        error.message = `${path ?? page.url()} at ${size.width} px, ${colorScheme}: ${error.message}`;
         throw error;
       });
     }
