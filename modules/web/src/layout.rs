@@ -99,9 +99,9 @@ fn navigation(chrome: &Chrome) -> Markup {
             (icon("more"))
         }
         nav #navigation aria-label="Pages" popover {
-            @for page in chrome.pages.iter() {
+            @for (page, letter) in chrome.pages.iter().zip(letters(&chrome.pages)) {
                 a href=(page.path) aria-current=[is_current(page, &chrome.path).then_some("page")]
-                    data-key=(format!("g {}", first_letter(page))) data-key-label=(format!("Go to {}", page.title)) {
+                    data-key=[letter.map(|letter| format!("g {letter}"))] data-key-label=(format!("Go to {}", page.title)) {
                     (icon(page.icon)) span { (page.title) }
                 }
             }
@@ -120,8 +120,19 @@ fn is_current(page: &Page, path: &str) -> bool {
     below || path == "/" && page.path == "/chat"
 }
 
-fn first_letter(page: &Page) -> String {
-    page.title.chars().take(1).flat_map(char::to_lowercase).collect()
+/// The key of each page after `g`: the first letter of its title that no page before it has.
+fn letters(pages: &[Page]) -> Vec<Option<char>> {
+    let mut taken = Vec::new();
+    let mut free = |page: &Page| {
+        let letter = page
+            .title
+            .chars()
+            .flat_map(char::to_lowercase)
+            .find(|letter| letter.is_alphanumeric() && !taken.contains(letter))?;
+        taken.push(letter);
+        Some(letter)
+    };
+    pages.iter().map(&mut free).collect()
 }
 
 /// Where the script speaks: to screen readers, and in a corner.
@@ -148,6 +159,17 @@ mod tests {
         assert!(is_current(&page("/chat", "Chat"), "/chat/ses_1"));
         assert!(!is_current(&page("/chat", "Chat"), "/chatter"));
         assert!(!is_current(&page("/logs", "Logs"), "/"));
+    }
+
+    #[test]
+    fn every_page_has_a_key_of_its_own() {
+        let pages = ["Dashboard", "Devices", "Ed", "E"].map(|title| Page {
+            path: "/x",
+            title,
+            icon: "chat",
+        });
+
+        assert_eq!(letters(&pages), [Some('d'), Some('e'), None, None]);
     }
 
     #[test]
