@@ -15,7 +15,7 @@ use kit::{
 use logs::{Capture, Logs};
 use notices::{Notices, Show};
 use onboarding::{Login, Onboarding, Passwords};
-use opencode::Opencode;
+use opencode::{Opencode, find::NotFound};
 use store::Store;
 use tokio::sync::mpsc;
 
@@ -244,12 +244,21 @@ fn find_opencode(opencode: &Arc<Opencode>) -> onboarding::FindOpencode {
                     version: found.version.to_string(),
                 },
                 Err(error) => onboarding::Found::Unusable {
+                    command: mending(&error).to_owned(),
                     reason: format!("{error}."),
-                    command: "npm install -g opencode-ai".to_owned(),
                 },
             }
         })
     })
+}
+
+/// A command that mends what keeps opencode from being found.
+fn mending(error: &NotFound) -> &'static str {
+    match error {
+        NotFound::Nowhere(_) | NotFound::Mute { .. } => "npm install -g opencode-ai",
+        NotFound::Named { .. } => "nexus settings set opencode.path \"\"",
+        NotFound::TooOld { .. } => "opencode upgrade",
+    }
 }
 
 /// Who would be cut off by an end of the agent.
