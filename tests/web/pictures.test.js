@@ -54,6 +54,8 @@ test("a day of work, in both colour schemes and at every size", async () => {
       for (const [name, address] of Object.entries({ answer, waiting, sessions: "/chat", dashboard: "/dashboard" })) {
         await page.goto(address);
         await page.waitForFunction(() => document.body.dataset["link"] === "up");
+        // What waits takes no answer in its first moment.
+        await page.waitForFunction(() => !document.querySelector('.ask button[aria-disabled="true"]'));
         await assertUsable(page);
         await picture(page, `${name}-${size}-${scheme}`);
       }
