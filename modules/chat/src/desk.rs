@@ -62,6 +62,8 @@ pub struct Desk {
     waiting_jobs: Mutex<Option<mpsc::Receiver<Job>>>,
     /// One load at a time: two viewers of one session wait for one fetch.
     loading: tokio::sync::Mutex<()>,
+    /// One folder is asked at a time what is under way in it.
+    looking: tokio::sync::Mutex<()>,
 }
 
 #[derive(Default)]
@@ -164,6 +166,7 @@ impl Desk {
             shelf_changed: watch::Sender::new(0),
             status: watch::Sender::new(Status::new(State::Starting, SystemTime::now())),
             loading: tokio::sync::Mutex::new(()),
+            looking: tokio::sync::Mutex::new(()),
         }
     }
 

@@ -2,12 +2,16 @@
 
 mod anew;
 mod ask;
+mod told;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use opencode::wire::{Event, PartKind, Session, SessionStatus, ToolState};
 
+pub use anew::Changes;
 pub use ask::{Ask, asked};
+pub use told::Moment;
+use told::{Thing, Told};
 
 use crate::view::{Card, CardState, Place, doing, state_of};
 
@@ -29,6 +33,8 @@ pub struct Shelf {
     pub leaving: BTreeSet<String>,
     /// Open requests by id.
     asks: BTreeMap<String, Open>,
+    /// What events told, for the order between them and what is fetched.
+    told: Told,
 }
 
 #[derive(Debug, Clone)]
@@ -129,16 +135,28 @@ impl Shelf {
         }
     }
 
-    /// Takes over a list from the server. What is not on it stays, because lists are pages.
-    pub fn take_list(&mut self, sessions: Vec<Session>) {
+    /// The present moment, to be kept while something is fetched.
+    pub fn now(&self) -> Moment {
+        self.told.now()
+    }
+
+    /// Takes over a list from the server that was asked for at `since`. What is not on it stays, because lists are
+    /// pages; what was told of meanwhile stays as it was told.
+    pub fn take_list(&mut self, sessions: Vec<Session>, since: Moment) {
         for session in sessions {
-            self.put(session);
+            if !self.told.has(&Thing::Session(session.id.clone()), since) {
+                self.put(session);
+            }
         }
         self.forget_oldest();
     }
 
     /// Applies an event of one folder; true when a card changed.
     pub fn apply(&mut self, directory: &str, event: &Event, home: &str) -> bool {
+        let is_on_shelf = event
+            .session_id()
+            .is_some_and(|id| self.sessions.contains_key(id));
+        self.told.hear(event, is_on_shelf);
         if let Some((request, ask)) = asked(event) {
             let directory = directory.to_owned();
             let open = Open { directory, ask };
@@ -162,11 +180,14 @@ impl Shelf {
             self.put((**session).clone());
         } else if let Some(known) = self.sessions.get_mut(&id) {
             known.apply(event, home);
-            if !known.status.is_busy() {
-                self.asks.retain(|_, open| open.ask.asker != id);
-            }
         }
-        self.card(&id) != before
+        // The server keeps the requests of a turn that is broken off, and says nothing: they are void. Sub-agents are
+        // not on the shelf; their requests are.
+        let open = self.asks.len();
+        if is_rest(event) {
+            self.asks.retain(|_, open| open.ask.asker != id);
+        }
+        self.asks.len() < open || self.card(&id) != before
     }
 
     fn put(&mut self, session: Session) {
@@ -261,6 +282,12 @@ impl Shelf {
         self.asks.iter().map(|(id, open)| (id.as_str(), &open.ask))
     }
 
+    /// The open requests of one session, by their ids.
+    pub fn requests_of(&self, id: &str) -> Vec<String> {
+        let theirs = self.asks.iter().filter(|(_, open)| open.ask.asker == id);
+        theirs.map(|(request, _)| request.clone()).collect()
+    }
+
     /// How many sessions there are, and how many of them work.
     pub fn counts(&self) -> (usize, usize) {
         let busy = self
@@ -303,18 +330,32 @@ impl Known {
                 };
                 self.doing = Some(doing(call, &place));
             }
-        } else if let PartKind::Text {
-            text,
-            is_synthetic: false,
-            time,
-            ..
-        } = kind
-            && time.is_none_or(|time| time.end.is_some())
-        {
+        } else if let Some(text) = words_of(kind) {
             self.words = last_words(text);
             self.doing = None;
         }
     }
+}
+
+/// What a part says, once it is complete.
+fn words_of(kind: &PartKind) -> Option<&str> {
+    if let PartKind::Text {
+        text,
+        is_synthetic: false,
+        time,
+        ..
+    } = kind
+        && time.is_none_or(|time| time.end.is_some())
+    {
+        return Some(text);
+    }
+    None
+}
+
+/// Whether an event says that a session does nothing.
+fn is_rest(event: &Event) -> bool {
+    matches!(event, Event::SessionIdle { .. })
+        || matches!(event, Event::SessionStatus { status, .. } if !status.is_busy())
 }
 
 /// The end of a text on one line, for a card.

@@ -25,6 +25,7 @@ use super::answer::{Done, Refusal, answer, page_of};
 use crate::{
     desk::Desk,
     outbox::{Claim, Ticket},
+    shelf::Shelf,
 };
 
 /// Files of one message.
@@ -314,8 +315,9 @@ async fn folder_for(desk: &Desk, id: &str) -> Result<String, Refusal> {
     }
     let session = desk.api.session("", id).await?;
     if session.time.archived.is_some() {
+        let since = desk.shelf(Shelf::now);
         let back = desk.api.unarchive_session(&session.directory, id).await?;
-        desk.change_shelf(|shelf| shelf.take_list(vec![back]));
+        desk.change_shelf(|shelf| shelf.take_list(vec![back], since));
     }
     Ok(session.directory)
 }

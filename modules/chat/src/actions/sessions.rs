@@ -15,7 +15,7 @@ use opencode::wire::{Millis, ModelRef, Prompt, message_id};
 use serde::Deserialize;
 
 use super::answer::{Done, Refusal, answer, page_of};
-use crate::desk::Desk;
+use crate::{desk::Desk, shelf::Shelf};
 
 /// Characters of a title.
 const TITLE_CHARS_MAX: usize = 200;
@@ -84,8 +84,9 @@ pub async fn rename(
 
 async fn name(desk: &Desk, id: &str, title: &str) -> Result<Done, Refusal> {
     let directory = desk.directory_of(id).await?;
+    let since = desk.shelf(Shelf::now);
     let session = desk.api.rename_session(&directory, id, title).await?;
-    desk.change_shelf(|shelf| shelf.take_list(vec![session]));
+    desk.change_shelf(|shelf| shelf.take_list(vec![session], since));
     Ok(Done::Said("Renamed.".to_owned()))
 }
 
@@ -131,12 +132,13 @@ pub async fn archive(State(desk): Desks, Path(id): Path<String>, headers: Header
 
 async fn put_away(desk: &Desk, id: &str, now: SystemTime) -> Result<Done, Refusal> {
     let directory = desk.directory_of(id).await?;
+    let since = desk.shelf(Shelf::now);
     let session = desk
         .api
         .archive_session(&directory, id, Millis::from_time(now))
         .await?;
     // Its event may be missed, e.g. while the stream is being opened again.
-    desk.change_shelf(|shelf| shelf.take_list(vec![session]));
+    desk.change_shelf(|shelf| shelf.take_list(vec![session], since));
     Ok(Done::At("/".to_owned()))
 }
 
@@ -148,8 +150,9 @@ pub async fn unarchive(State(desk): Desks, Path(id): Path<String>, headers: Head
 
 async fn bring_back(desk: &Desk, id: &str) -> Result<Done, Refusal> {
     let directory = desk.directory_of(id).await?;
+    let since = desk.shelf(Shelf::now);
     let session = desk.api.unarchive_session(&directory, id).await?;
-    desk.change_shelf(|shelf| shelf.take_list(vec![session]));
+    desk.change_shelf(|shelf| shelf.take_list(vec![session], since));
     Ok(Done::At(page_of(id)))
 }
 

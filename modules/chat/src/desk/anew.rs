@@ -6,7 +6,7 @@ use kit::Notice;
 use opencode::{api::SessionFilter, wire::Event};
 
 use super::{Desk, tell};
-use crate::shelf;
+use crate::shelf::{self, Changes, Moment, Shelf};
 
 /// Sessions listed at once.
 const LIST_SESSIONS: usize = 200;
@@ -33,8 +33,9 @@ impl Desk {
                 includes_archived,
                 ..SessionFilter::default()
             };
+            let since = self.shelf(Shelf::now);
             match self.api.all_sessions(&filter).await {
-                Ok(page) => self.change_shelf(|shelf| shelf.take_list(page.sessions)),
+                Ok(page) => self.change_shelf(|shelf| shelf.take_list(page.sessions, since)),
                 Err(error) => tracing::warn!(%error, "the sessions could not be listed"),
             }
         }
@@ -70,7 +71,9 @@ impl Desk {
 
     /// What is under way in one folder. A folder that cannot be asked stays as it is known.
     async fn look_into(&self, folder: &str) {
-        let before = self.shelf(|shelf| shelf.requests_in(folder));
+        // One at a time: of two answers nothing tells which is the newer one.
+        let _turn = self.looking.lock().await;
+        let since = self.shelf(Shelf::now);
         let (status, permissions, questions) = tokio::join!(
             self.api.status(folder),
             self.api.permissions(folder),
@@ -78,7 +81,7 @@ impl Desk {
         );
         let Ok(status) = status else { return };
         let mut ended = Vec::new();
-        self.change_shelf(|shelf| ended = shelf.take_status(folder, &status));
+        self.change_shelf(|shelf| ended = shelf.take_status(folder, &status, since));
         if let (Ok(permissions), Ok(questions)) = (permissions, questions) {
             self.learn_askers(&permissions, &questions).await;
             let permissions = permissions.into_iter().map(Box::new).map(Event::PermissionAsked);
@@ -88,7 +91,7 @@ impl Desk {
                 // A request of a session that does nothing is void.
                 .filter(|event| event.session_id().is_some_and(|id| status.contains_key(id)))
                 .collect();
-            self.take_asks(folder, &asks, &before);
+            self.take_asks(folder, &asks, since);
         }
         for id in ended {
             self.learn_end(&id).await;
@@ -96,15 +99,15 @@ impl Desk {
     }
 
     /// Requests that were made while nobody listened are told as those that are heard.
-    fn take_asks(&self, folder: &str, asks: &[Event], before: &BTreeSet<String>) {
-        let mut closed = Vec::new();
-        self.change_shelf(|shelf| closed = shelf.take_asks(folder, asks, before, &self.home));
-        self.settle(&closed);
+    fn take_asks(&self, folder: &str, asks: &[Event], since: Moment) {
+        let mut changes = Changes::default();
+        self.change_shelf(|shelf| changes = shelf.take_asks(folder, asks, since));
+        self.settle(&changes.closed);
         let live = self.lock();
         let fresh: Vec<Notice> = asks
             .iter()
             .filter_map(shelf::asked)
-            .filter(|(request, _)| !before.contains(*request))
+            .filter(|(request, _)| changes.opened.contains(request))
             .filter_map(|(request, ask)| tell::waiting(&live, request, &ask))
             .collect();
         drop(live);
@@ -120,10 +123,13 @@ impl Desk {
 
     /// How a turn ended that nobody heard the end of.
     async fn learn_end(&self, id: &str) {
+        let since = self.shelf(Shelf::now);
         let Ok(page) = self.api.messages("", id, END_MESSAGES, None).await else {
             return;
         };
-        self.change_shelf(|shelf| shelf.take_last(id, &page.messages));
+        if !self.change_shelf(|shelf| shelf.take_last(id, &page.messages, since)) {
+            return;
+        }
         let live = self.lock();
         let notice = live.shelf.turn(id).and_then(|turn| tell::ended(&live, id, turn));
         drop(live);
@@ -139,8 +145,9 @@ impl Desk {
             cards.take(WORDS_SESSIONS).map(|card| card.id).collect()
         });
         for id in ids {
+            let since = self.shelf(Shelf::now);
             if let Ok(page) = self.api.messages("", &id, END_MESSAGES, None).await {
-                self.change_shelf(|shelf| shelf.take_last(&id, &page.messages));
+                self.change_shelf(|shelf| shelf.take_last(&id, &page.messages, since));
             }
         }
     }

@@ -110,7 +110,12 @@ impl Desk {
         let mut held = self.lock();
         let live = &mut *held;
         let was_busy = event.session_id().is_some_and(|id| live.shelf.is_busy(id));
+        let mut void = event
+            .session_id()
+            .map(|id| live.shelf.requests_of(id))
+            .unwrap_or_default();
         let is_shelf_new = live.shelf.apply(directory, event, &self.home);
+        void.retain(|request| !live.shelf.waiting().any(|(open, _)| open == request));
         let turn = event
             .session_id()
             .filter(|_| was_busy)
@@ -133,6 +138,7 @@ impl Desk {
         }
         let told = tell::told(live, event, turn);
         drop(held);
+        self.settle(&void);
         match told {
             Some(Told::Notice(notice)) => self.notices.send(notice),
             Some(Told::Settled(key)) => self.notices.settle(&key),

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Instant};
 
 use opencode::{
     ApiError,
-    wire::{Event, Permission, Question, Session, SessionStatus},
+    wire::{Event, Permission, Question, SessionStatus},
 };
 
 use super::{Catalog, Desk, Slot, follow::UNSEEN_MAX};
@@ -43,7 +43,11 @@ impl Desk {
 
     async fn fetch(&self, id: &str) -> Result<Arc<Transcript>, ApiError> {
         // From here on events are recorded: what happens during the fetch is applied to what it brings.
-        self.lock().slots.entry(id.to_owned()).or_default().recorded = Some(Vec::new());
+        let since = {
+            let mut live = self.lock();
+            live.slots.entry(id.to_owned()).or_default().recorded = Some(Vec::new());
+            live.shelf.now()
+        };
         let fetched = self.gather(id).await;
         let mut held = self.lock();
         let live = &mut *held;
@@ -62,9 +66,8 @@ impl Desk {
         let slot = live.slots.entry(id.to_owned()).or_default();
         let recorded = slot.recorded.take().unwrap_or_default();
         live.shelf.adopt(&fetched.session);
-        live.shelf
-            .take_list(vec![newest(&fetched.session, &recorded).clone()]);
-        live.shelf.take_last(id, &fetched.messages);
+        live.shelf.take_list(vec![fetched.session.clone()], since);
+        live.shelf.take_last(id, &fetched.messages, since);
         let transcript = Arc::clone(slot.transcript.get_or_insert_with(|| {
             let session = fetched.session.clone();
             Arc::new(Transcript::new(
@@ -240,45 +243,5 @@ impl Desk {
             // Freed pieces lie scattered; without this the process would keep them all.
             (self.release_memory)();
         }
-    }
-}
-
-/// A session as it was told last. Fetching the rest may take seconds, in which it may e.g. have been put away.
-fn newest<'a>(fetched: &'a Session, recorded: &'a [Arc<Event>]) -> &'a Session {
-    let told = recorded.iter().rev().find_map(|event| {
-        if let Event::SessionUpdated(session) = &**event {
-            return (session.id == fetched.id).then_some(&**session);
-        }
-        None
-    });
-    told.unwrap_or(fetched)
-}
-
-#[cfg(test)]
-mod tests {
-    use opencode::wire::Millis;
-
-    use super::*;
-
-    #[test]
-    fn what_was_told_during_a_fetch_is_newer_than_what_it_brings() {
-        let session = |id: &str, archived: Option<u64>| {
-            let mut session = Session {
-                id: id.to_owned(),
-                ..Session::default()
-            };
-            session.time.archived = archived.map(Millis);
-            session
-        };
-        let told = |session: Session| Arc::new(Event::SessionUpdated(Box::new(session)));
-        let fetched = session("ses_1", None);
-        let recorded = [
-            told(session("ses_1", Some(1))),
-            told(session("ses_1", Some(2))),
-            told(session("ses_2", Some(3))),
-        ];
-
-        assert_eq!(*newest(&fetched, &recorded), session("ses_1", Some(2)));
-        assert_eq!(*newest(&fetched, &recorded[2..]), fetched);
     }
 }

@@ -1,3 +1,5 @@
+mod order;
+
 use opencode::wire::{Line, Millis};
 
 use super::*;
@@ -24,12 +26,15 @@ fn tell(shelf: &mut Shelf, kind: &str, properties: &str) -> bool {
 #[test]
 fn what_waits_comes_first_then_what_is_pinned_then_what_is_new() {
     let mut shelf = Shelf::default();
-    shelf.take_list(vec![
-        session("ses_a", 1),
-        session("ses_b", 2),
-        session("ses_c", 3),
-        session("ses_d", 4),
-    ]);
+    shelf.take_list(
+        vec![
+            session("ses_a", 1),
+            session("ses_b", 2),
+            session("ses_c", 3),
+            session("ses_d", 4),
+        ],
+        Moment::default(),
+    );
     shelf.pins.insert("ses_b".to_owned());
     tell(
         &mut shelf,
@@ -51,7 +56,7 @@ fn what_waits_comes_first_then_what_is_pinned_then_what_is_new() {
 #[test]
 fn a_sub_agents_request_shows_on_its_root() {
     let mut shelf = Shelf::default();
-    shelf.take_list(vec![session("ses_a", 1)]);
+    shelf.take_list(vec![session("ses_a", 1)], Moment::default());
     tell(
         &mut shelf,
         "session.created",
@@ -78,7 +83,7 @@ fn a_sub_agents_request_shows_on_its_root() {
 #[test]
 fn a_turn_is_seen_from_outside() {
     let mut shelf = Shelf::default();
-    shelf.take_list(vec![session("ses_a", 1)]);
+    shelf.take_list(vec![session("ses_a", 1)], Moment::default());
     assert!(tell(
         &mut shelf,
         "session.status",
@@ -109,7 +114,7 @@ fn a_turn_is_seen_from_outside() {
 #[test]
 fn a_turn_the_server_died_in_is_cut() {
     let mut shelf = Shelf::default();
-    shelf.take_list(vec![session("ses_a", 1)]);
+    shelf.take_list(vec![session("ses_a", 1)], Moment::default());
     tell(
         &mut shelf,
         "session.status",
@@ -139,14 +144,14 @@ fn busy(ids: &[&str]) -> BTreeMap<String, SessionStatus> {
 #[test]
 fn what_goes_on_over_a_gap_is_neither_cut_nor_done() {
     let mut shelf = Shelf::default();
-    shelf.take_list(vec![session("ses_a", 1)]);
-    shelf.take_status("/p", &busy(&["ses_a"]));
-    shelf.take_asks("/p", &asks(ASK), &BTreeSet::new(), "/home/ann");
+    shelf.take_list(vec![session("ses_a", 1)], Moment::default());
+    shelf.take_status("/p", &busy(&["ses_a"]), Moment::default());
+    shelf.take_asks("/p", &asks(ASK), Moment::default());
     assert_eq!(shelf.folders_under_way(), BTreeSet::from(["/p".to_owned()]));
 
-    let before = shelf.requests_in("/p");
-    let ended = shelf.take_status("/p", &busy(&["ses_a"]));
-    let closed = shelf.take_asks("/p", &asks(ASK), &before, "/home/ann");
+    let since = shelf.now();
+    let ended = shelf.take_status("/p", &busy(&["ses_a"]), since);
+    let Changes { closed, .. } = shelf.take_asks("/p", &asks(ASK), since);
 
     assert_eq!((ended, closed), (vec![], vec![]));
     assert_eq!(shelf.cards()[0].state, CardState::Waiting);
@@ -155,13 +160,13 @@ fn what_goes_on_over_a_gap_is_neither_cut_nor_done() {
 #[test]
 fn what_ended_or_was_answered_in_a_gap_is_named() {
     let mut shelf = Shelf::default();
-    shelf.take_list(vec![session("ses_a", 1)]);
-    shelf.take_status("/p", &busy(&["ses_a"]));
-    shelf.take_asks("/p", &asks(ASK), &BTreeSet::new(), "/home/ann");
+    shelf.take_list(vec![session("ses_a", 1)], Moment::default());
+    shelf.take_status("/p", &busy(&["ses_a"]), Moment::default());
+    shelf.take_asks("/p", &asks(ASK), Moment::default());
 
-    let before = shelf.requests_in("/p");
-    let ended = shelf.take_status("/p", &busy(&[]));
-    let closed = shelf.take_asks("/p", &[], &before, "/home/ann");
+    let since = shelf.now();
+    let ended = shelf.take_status("/p", &busy(&[]), since);
+    let Changes { closed, .. } = shelf.take_asks("/p", &[], since);
 
     assert_eq!(ended, ["ses_a"]);
     assert_eq!(closed, ["per_1"]);
@@ -172,11 +177,11 @@ fn what_ended_or_was_answered_in_a_gap_is_named() {
 #[test]
 fn a_request_that_was_made_while_the_list_was_fetched_stays() {
     let mut shelf = Shelf::default();
-    shelf.take_list(vec![session("ses_a", 1)]);
-    let before = shelf.requests_in("/p");
+    shelf.take_list(vec![session("ses_a", 1)], Moment::default());
+    let since = shelf.now();
     tell(&mut shelf, "permission.asked", ASK);
 
-    let closed = shelf.take_asks("/p", &[], &before, "/home/ann");
+    let Changes { closed, .. } = shelf.take_asks("/p", &[], since);
 
     assert!(closed.is_empty());
     assert_eq!(shelf.waiting().count(), 1);
@@ -185,14 +190,25 @@ fn a_request_that_was_made_while_the_list_was_fetched_stays() {
 #[test]
 fn another_folder_is_left_alone() {
     let mut shelf = Shelf::default();
-    shelf.take_list(vec![session("ses_a", 1)]);
-    shelf.take_status("/p", &busy(&["ses_a"]));
+    shelf.take_list(vec![session("ses_a", 1)], Moment::default());
+    shelf.take_status("/p", &busy(&["ses_a"]), Moment::default());
     tell(&mut shelf, "permission.asked", ASK);
 
-    let before = shelf.requests_in("/q");
-    let ended = shelf.take_status("/q", &busy(&[]));
-    let closed = shelf.take_asks("/q", &[], &before, "/home/ann");
+    let since = shelf.now();
+    let ended = shelf.take_status("/q", &busy(&[]), since);
+    let Changes { closed, .. } = shelf.take_asks("/q", &[], since);
 
     assert_eq!((ended, closed), (vec![], vec![]));
     assert_eq!(shelf.cards()[0].state, CardState::Waiting);
+}
+
+#[test]
+fn a_sub_agent_that_was_stopped_asks_nothing_any_more() {
+    let mut shelf = Shelf::default();
+    shelf.take_list(vec![session("ses_a", 1)], Moment::default());
+    tell(&mut shelf, "permission.asked", &ASK.replace("ses_a", "ses_x"));
+
+    assert!(tell(&mut shelf, "session.idle", r#"{"sessionID":"ses_x"}"#));
+
+    assert_eq!(shelf.waiting().count(), 0);
 }
