@@ -1,7 +1,16 @@
-//! Scripted programs the tests and the demo run against, where the real thing cannot be had: a model vendor.
+//! Scripted programs the tests and the demo run against, where the real thing cannot be had: a model vendor, the
+//! public side of a tunnel, a server with releases to download.
 
+pub mod edge;
+pub mod ids;
 pub mod model;
 mod offline;
+pub mod relay;
+mod serve;
+pub mod tls;
+pub mod wire;
 
+pub use edge::Edge;
 pub use model::Model;
 pub use offline::{MODEL, OTHER_MODEL, PROVIDER, offline_env, provider_config};
+pub use serve::serve_until_input_ends;
