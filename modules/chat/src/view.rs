@@ -14,7 +14,7 @@ mod tool;
 pub use ask::{Asked, Asks, asks, whole_text};
 pub use card::{Card, CardState, card, card_id, cards, list, list_row, row_id};
 pub use composer::{Choices, Composer, ModelChoice, buttons, composer, menus};
-pub use found::{Found, found};
+pub use found::{Found, Lack, found};
 pub use message::{prose, prose_id, reasoning, reasoning_id, reasoning_summary, row};
 pub use output::{running_output, with_output};
 pub use page::{Below, Home, Pause, Talk, earlier, foot, head, home, link_line, missing, state_of, talk};

@@ -1,13 +1,18 @@
 //! Searching: the sessions in memory, and what the server has beyond them.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, time::Duration};
 
-use opencode::{ApiError, api::SessionFilter, wire::Session};
+use opencode::{
+    ApiError,
+    api::{SessionFilter, SessionPage},
+    wire::Session,
+};
+use tokio::time::{Instant, timeout_at};
 
 use super::Desk;
 use crate::{
     shelf::Shelf,
-    view::{Card, Found},
+    view::{Card, Found, Lack},
 };
 
 /// Sessions the server is asked for at once.
@@ -16,6 +21,8 @@ const PAGE_SESSIONS: usize = 200;
 const PAGES_MAX: usize = 5;
 /// Sessions a search shows of what the server has.
 const FOUND_MAX: usize = 100;
+/// How long the server may take for all of a search. It was milliseconds a page; a person waits for what comes of it.
+const ANSWER_WITHIN: Duration = Duration::from_secs(3);
 
 /// What is looked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -57,44 +64,69 @@ impl Desk {
             ..Found::default()
         };
         found.current.retain(|card| wanted.is_card(card));
-        match self.ask_for(wanted).await {
-            Ok((sessions, is_cut)) => {
-                found.is_cut = is_cut;
-                add(&mut found, sessions);
-            }
-            Err(error) => {
-                tracing::debug!(%error, "the server could not be asked for sessions");
-                found.is_partial = true;
-            }
-        }
+        let answer = ask_for(
+            wanted,
+            |filter| async move { self.api.all_sessions(&filter).await },
+        )
+        .await;
+        found.is_cut = answer.is_cut;
+        found.lack = answer.lack;
+        add(&mut found, answer.sessions);
         found
     }
+}
 
-    /// The sessions of the server, latest first, and whether there are more of them.
-    async fn ask_for(&self, wanted: &Wanted) -> Result<(Vec<Session>, bool), ApiError> {
-        let mut filter = SessionFilter {
-            search: wanted.pattern(),
-            limit: Some(PAGE_SESSIONS),
-            includes_archived: true,
-            ..SessionFilter::default()
-        };
-        let mut sessions = Vec::new();
-        for _ in 0..PAGES_MAX {
-            let page = self.api.all_sessions(&filter).await?;
-            sessions.extend(
-                page.sessions
-                    .into_iter()
-                    .filter(|session| wanted.is_session(session)),
-            );
-            filter.cursor = page.next;
-            if filter.cursor.is_none() || sessions.len() > FOUND_MAX {
+/// What the server has.
+#[derive(Debug, Default, PartialEq)]
+struct Answer {
+    /// Latest first.
+    sessions: Vec<Session>,
+    /// There are more of them.
+    is_cut: bool,
+    lack: Option<Lack>,
+}
+
+/// Asks page by page, for as long as somebody would wait.
+async fn ask_for<F>(wanted: &Wanted, ask: impl Fn(SessionFilter) -> F) -> Answer
+where
+    F: Future<Output = Result<SessionPage, ApiError>>,
+{
+    let end = Instant::now() + ANSWER_WITHIN;
+    let mut filter = SessionFilter {
+        search: wanted.pattern(),
+        limit: Some(PAGE_SESSIONS),
+        includes_archived: true,
+        ..SessionFilter::default()
+    };
+    let mut answer = Answer::default();
+    for _ in 0..PAGES_MAX {
+        let page = match timeout_at(end, ask(filter.clone())).await {
+            Ok(Ok(page)) => page,
+            Ok(Err(error)) => {
+                tracing::debug!(%error, "the server could not be asked for sessions");
+                answer.lack = Some(Lack::Refused);
                 break;
             }
+            Err(_elapsed) => {
+                tracing::debug!("the server takes too long to list sessions");
+                answer.lack = Some(Lack::Slow);
+                break;
+            }
+        };
+        let fit = page
+            .sessions
+            .into_iter()
+            .filter(|session| wanted.is_session(session));
+        answer.sessions.extend(fit);
+        filter.cursor = page.next;
+        if filter.cursor.is_none() || answer.sessions.len() > FOUND_MAX {
+            break;
         }
-        let is_cut = filter.cursor.is_some() || sessions.len() > FOUND_MAX;
-        sessions.truncate(FOUND_MAX);
-        Ok((sessions, is_cut))
     }
+    let is_more = answer.lack.is_none() && filter.cursor.is_some();
+    answer.is_cut = is_more || answer.sessions.len() > FOUND_MAX;
+    answer.sessions.truncate(FOUND_MAX);
+    answer
 }
 
 /// Adds what the server has to what is known already.
@@ -155,5 +187,32 @@ mod tests {
         let ids = |cards: &[Card]| cards.iter().map(|card| card.id.clone()).collect::<Vec<_>>();
         assert_eq!(ids(&found.current), ["a", "b"]);
         assert_eq!(ids(&found.archived), ["c"]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_search_waits_three_seconds_for_all_pages_and_keeps_what_came() {
+        let begin = Instant::now();
+        let wanted = Wanted::Words("ho".to_owned());
+
+        let answer = ask_for(&wanted, |filter| async move {
+            // The first page comes late, the second one never.
+            if filter.cursor.is_some() {
+                std::future::pending::<()>().await;
+            }
+            tokio::time::sleep(Duration::from_secs(2)).await;
+            Ok(SessionPage {
+                sessions: vec![session("a", "Home", None)],
+                next: Some("more".to_owned()),
+            })
+        })
+        .await;
+
+        let expected = Answer {
+            sessions: vec![session("a", "Home", None)],
+            is_cut: false,
+            lack: Some(Lack::Slow),
+        };
+        assert_eq!(answer, expected);
+        assert_eq!(begin.elapsed(), Duration::from_secs(3));
     }
 }

@@ -19,8 +19,17 @@ pub struct Found {
     pub archived: Vec<Card>,
     /// There are more than are listed.
     pub is_cut: bool,
-    /// The server could not be asked: only what is in memory was searched.
-    pub is_partial: bool,
+    /// Why more may be there than was searched.
+    pub lack: Option<Lack>,
+}
+
+/// Why a search is not whole.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lack {
+    /// The server could not be asked.
+    Refused,
+    /// It did not answer in time.
+    Slow,
 }
 
 /// The list, and what is to be known about it.
@@ -30,8 +39,13 @@ pub fn found(found: &Found, home: &str, now: SystemTime) -> Markup {
             @for card in &found.current { (list_row(card, home, now, false)) }
             @for card in &found.archived { (archived_row(card, home, now)) }
         }
-        @if found.is_partial {
-            p.help { "Only the latest sessions were searched, because opencode cannot be asked now. Search again when it runs." }
+        @if let Some(lack) = found.lack {
+            p.help {
+                @match lack {
+                    Lack::Refused => "Only the latest sessions were searched, because opencode cannot be asked now. Search again when it runs.",
+                    Lack::Slow => "Only some sessions were searched, because opencode takes too long to answer. Search again in a moment.",
+                }
+            }
         } @else if found.current.is_empty() && found.archived.is_empty() {
             p.nothing-found { "There is no such session. Titles are searched, and of the latest sessions the folders too." }
         }
@@ -84,10 +98,13 @@ mod tests {
     #[test]
     fn a_search_that_could_not_be_whole_says_so() {
         let nothing = shown(&Found::default());
-        let partial = shown(&Found {
-            is_partial: true,
-            ..Found::default()
-        });
+        let lacking = |lack| {
+            shown(&Found {
+                lack: Some(lack),
+                ..Found::default()
+            })
+        };
+        let (partial, slow) = (lacking(Lack::Refused), lacking(Lack::Slow));
         let cut = shown(&Found {
             is_cut: true,
             ..Found::default()
@@ -95,6 +112,7 @@ mod tests {
 
         assert!(nothing.contains("no such session"));
         assert!(partial.contains("Only the latest sessions") && !partial.contains("no such session"));
+        assert!(slow.contains("takes too long") && !slow.contains("no such session"));
         assert!(cut.contains("There are more"));
     }
 }
