@@ -103,6 +103,7 @@ test("each tool has a card that says what it did, and unfolds to what came of it
     assert.ok(line?.includes(target), `${verb}: ${line}`);
     assert.ok(result && body?.includes(bare(result)), `${verb}: ${body}`);
   }
+  assert.match(await (await card(page, "Unknown tool")).locator("summary").innerText(), /failed/);
   assert.equal(readFileSync(join(agent.project, "sign.txt"), "utf8"), "fresh pears\n");
   const done = (await card(page, "Plan")).locator("li[data-status=completed]");
   assert.match(await done.innerText(), /completed:\s*weigh the pears/);

@@ -272,6 +272,18 @@ test("pages without a view of their own say when the connection is lost", async 
   }
 });
 
+test("a session that is not there is told in our own words, with the next step", async () => {
+  const { page } = await owner();
+  for (const where of ["/chat/ses_missing", "/chat/nothing-of-the-kind"]) {
+    await page.goto(where);
+    const told = await page.locator("main").innerText();
+    assert.match(told, /There is no such session[^]*Choose one of your sessions/);
+    assert.doesNotMatch(told, /opencode|not found/i);
+  }
+  await page.getByRole("link", { name: "All sessions" }).last().click();
+  await page.waitForURL((url) => url.pathname === "/");
+});
+
 test("a long change can be read to its end, and hides nothing", async () => {
   const { page } = await owner();
   const lines = Array.from({ length: 700 }, (_, at) => `line ${at + 1}`).join("\\n");

@@ -8,6 +8,9 @@ use axum::{
 use opencode::ApiError;
 use serde_json::json;
 
+/// What is asked of a session that is not there. The server's own words name an id and leave it at that.
+const MISSING: &str = "This session is not there any more: it was deleted, here or in another program. Go to your sessions and choose another one.";
+
 /// What a form's answer is.
 #[derive(Debug)]
 pub enum Done {
@@ -32,9 +35,11 @@ impl From<ApiError> for Refusal {
             ApiError::Refused { .. } | ApiError::Malformed { .. } => StatusCode::BAD_GATEWAY,
             ApiError::Timeout { .. } => StatusCode::GATEWAY_TIMEOUT,
         };
+        if error.is_missing() {
+            return Self(status, MISSING.to_owned());
+        }
         let advice = match &error {
             ApiError::Down { .. } => "Your text is kept; try again when it runs.",
-            ApiError::Refused { status: 404, .. } => "It may have been deleted elsewhere.",
             ApiError::Refused { status: 409, .. } => "The session is busy: wait, or stop it first.",
             ApiError::Refused { .. } | ApiError::Malformed { .. } | ApiError::Timeout { .. } => {
                 "Nothing is lost; try again."
@@ -103,4 +108,30 @@ pub fn answer(headers: &HeaderMap, back: &str, result: Result<Done, Refusal>) ->
 /// The page of a session.
 pub fn page_of(id: &str) -> String {
     format!("/chat/{id}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_session_that_is_gone_is_told_in_our_words_and_with_the_next_step() {
+        let refused = |status| {
+            Refusal::from(ApiError::Refused {
+                status,
+                message: "Session not found: ses_1".to_owned(),
+            })
+        };
+
+        let Refusal(status, gone) = refused(404);
+        assert_eq!(status, StatusCode::NOT_FOUND);
+        assert!(
+            gone.contains("choose another one") && !gone.contains("ses_1"),
+            "{gone}"
+        );
+        assert!(
+            refused(500).1.contains("Session not found"),
+            "anything else is told as it was"
+        );
+    }
 }

@@ -12,7 +12,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use kit::Chrome;
-use opencode::wire::Session;
+use opencode::{ApiError, wire::Session};
 use serde::Deserialize;
 use web::{Body, LiveView};
 
@@ -109,12 +109,23 @@ pub async fn talk(
             let shown = transcript.snapshot(Instant::now());
             (shown.conversation, shown.turns, Some(shown.cursor.to_text()))
         }
-        Err(error) if error.is_missing() || desk.trouble().is_none() => {
+        Err(error) if is_missing(&error, &id) || desk.trouble().is_none() => {
+            let content = if is_missing(&error, &id) {
+                view::missing(
+                    "There is no such session",
+                    "It was deleted, here or in another program, or its address is not whole. Choose one of your sessions, or begin a new one.",
+                )
+            } else {
+                view::missing(
+                    "This session cannot be shown",
+                    &format!("{error}. Nothing of it is lost: load this page again in a moment."),
+                )
+            };
             let body = Body {
                 title: "Session".to_owned(),
                 live: None,
                 class: "chat",
-                content: view::missing(&format!("{error}. It may have been deleted.")),
+                content,
             };
             return (StatusCode::NOT_FOUND, web::page(&chrome, body)).into_response();
         }
@@ -138,6 +149,11 @@ pub async fn talk(
         content: content(&desk, &conversation, &turns, &catalog, &draft),
     };
     web::page(&chrome, body).into_response()
+}
+
+/// The server says no differently to what is no id at all.
+fn is_missing(error: &ApiError, id: &str) -> bool {
+    error.is_missing() || !id.starts_with("ses_")
 }
 
 fn unknown(desk: &Desk, id: &str) -> Session {

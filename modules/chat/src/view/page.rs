@@ -278,11 +278,11 @@ pub fn link_line(reason: Option<&str>) -> Markup {
     }
 }
 
-/// A session that is not there.
-pub fn missing(reason: &str) -> Markup {
+/// A session that is not there, or cannot be had.
+pub fn missing(title: &str, reason: &str) -> Markup {
     html! {
         div.home {
-            h1 { "This session cannot be shown" }
+            h1 { (title) }
             p { (reason) }
             p { a.button href="/" { "All sessions" } }
         }

@@ -168,6 +168,8 @@ pub fn tool_row(id: &str, call: &ToolCall, waits: bool, is_cut: bool, place: &Pl
 
 fn state_of(call: &ToolCall, waits: bool, is_cut: bool) -> &'static str {
     match (&call.state, waits, is_cut) {
+        // A call of a tool that is not there ends like any other; what it says is why it failed.
+        (ToolState::Completed { .. }, ..) if call.tool == "invalid" => "failed",
         (ToolState::Completed { .. }, ..) => "done",
         (ToolState::Error { .. }, ..) => "failed",
         (_, true, _) => "waiting",
@@ -257,6 +259,9 @@ fn body(id: &str, call: &ToolCall, place: &Place<'_>) -> Markup {
                 @if let ToolState::Completed { output, .. } = &call.state { (output_block(output)) }
             }
             "read" => { (output_block(read_text(call))) }
+            "invalid" => {
+                @if let ToolState::Completed { output, .. } = &call.state { p.tool-error { (clean(output)) } }
+            }
             _ => {
                 @if !input.is_empty() { (arguments(input)) }
                 @if let ToolState::Completed { output, .. } = &call.state { (output_block(output)) }
@@ -340,4 +345,55 @@ fn inner_result(output: &str) -> &str {
 
 fn one_line(text: &str) -> String {
     clean(text).split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn row(tool: &str, state: &Value) -> String {
+        let call = serde_json::from_value(json!({ "callID": "c", "tool": tool, "state": state })).unwrap();
+        let place = Place {
+            directory: "/home/ann/shop",
+            home: "/home/ann",
+        };
+        tool_row("t", &call, false, false, &place).into_string()
+    }
+
+    #[test]
+    fn a_call_of_a_tool_that_is_not_there_has_failed() {
+        let html = row(
+            "invalid",
+            &json!({
+                "status": "completed", "title": "Invalid Tool", "metadata": {}, "time": { "start": 1, "end": 2 },
+                "input": { "tool": "conjure", "error": "No <such> tool." }, "output": "Invalid: No <such> tool.",
+            }),
+        );
+
+        assert!(html.contains(r#"data-state="failed" open"#), "{html}");
+        assert!(html.contains(r#"<code class="tool-target">conjure</code>"#));
+        assert!(html.contains(r#"<span class="tool-outcome">failed</span>"#) && !html.contains("done"));
+        assert!(html.contains(r#"<p class="tool-error">Invalid: No &lt;such&gt; tool.</p>"#));
+    }
+
+    #[test]
+    fn a_folder_that_is_listed_says_which_and_what_is_there() {
+        let html = row(
+            "list",
+            &json!({
+                "status": "completed", "title": "src", "metadata": { "count": 2 }, "time": { "start": 1, "end": 2 },
+                "input": { "path": "/home/ann/shop/src" }, "output": "/home/ann/shop/src/\n  main.rs\n",
+            }),
+        );
+
+        assert!(
+            html.contains(r#"data-state="done""#) && !html.contains("open"),
+            "{html}"
+        );
+        assert!(html.contains(r#"<span class="tool-verb">List</span>"#));
+        assert!(html.contains(r#"<code class="tool-target">src</code>"#));
+        assert!(html.contains("done") && html.contains("main.rs"));
+    }
 }
