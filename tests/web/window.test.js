@@ -35,6 +35,8 @@ test("a prompt typed in the window is answered in the window", async () => {
   try {
     await until("the page to be live", () => driver.run("return document.body.dataset.link === 'up'"));
     assert.equal(await driver.run("return location.pathname + location.search"), "/chat");
+    const fits = () => driver.run("return document.documentElement.scrollWidth <= innerWidth");
+    assert.equal(await fits(), true, "the main page is wider than the window");
 
     await driver.type("textarea", "[[text:Good morning from the model]]");
     await driver.type("textarea", "\uE007");
@@ -43,7 +45,7 @@ test("a prompt typed in the window is answered in the window", async () => {
     );
 
     assert.match(await driver.run("return location.pathname"), /^\/chat\/ses_/);
-    assert.equal(await driver.run("return document.documentElement.scrollWidth <= innerWidth"), true);
+    assert.equal(await fits(), true, "the conversation is wider than the window");
   } finally {
     await driver.close();
     await end(child);
