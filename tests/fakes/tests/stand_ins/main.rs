@@ -12,4 +12,5 @@ mod named;
 mod origin;
 mod program;
 mod quick;
+mod release;
 mod visitor;
