@@ -72,6 +72,9 @@ async function line(port) {
   const open = new Set();
   let isCut = false;
   let refused = 0;
+  /** @type {RegExp | undefined} */
+  let unheard;
+  let heard = "";
   const relay = createServer((near) => {
     if (isCut) {
       refused += 1;
@@ -79,6 +82,11 @@ async function line(port) {
       return;
     }
     const far = connect(port, "127.0.0.1");
+    near.on("data", (said) => {
+      if (!unheard) return;
+      heard += said;
+      if (unheard.test(String(said))) near.destroy();
+    });
     for (const [one, other] of /** @type {const} */ ([[near, far], [far, near]])) {
       open.add(one);
       one.pipe(other);
@@ -101,12 +109,19 @@ async function line(port) {
   };
   /** Somebody has tried to get through since the cut. */
   const is_noticed = () => refused > 0;
+  /** Whoever asks for this is hung up on. @param {RegExp} [what] */
+  const ignore = (what) => {
+    unheard = what;
+    heard = "";
+  };
+  /** Whether this was asked for since then. @param {RegExp} what */
+  const has_heard = (what) => what.test(heard);
   const end = async () => {
     cut();
     relay.close();
     await once(relay, "close");
   };
-  return { port: address.port, cut, mend, is_noticed, end };
+  return { port: address.port, cut, mend, is_noticed, ignore, has_heard, end };
 }
 
 /** @type {Model} */
@@ -171,5 +186,30 @@ test("what goes on while the events are away is shown as it is when they are bac
   await card(asks, "waiting").getByRole("link").click();
   await page.getByRole("button", { name: "Allow once" }).click();
   await page.locator(".turn-end").waitFor();
+  assert.deepEqual(errors, []);
+});
+
+test("a folder that does not say at first what goes on in it is asked again", async () => {
+  const { page, errors } = await open(browser, { base: agent.base });
+  await enter(page, agent, "chat");
+  const id = await work('Quiet [[tool:bash {"command":"echo c","description":"C"}]] [[text:said in the gap]]');
+  /** @param {string} state */
+  const card = (state) => page.locator(`#card-${id}[data-state=${state}]`);
+  await card("waiting").waitFor();
+
+  wire.ignore(/^GET .session.status.directory=\S*elsewhere/m);
+  wire.cut();
+  const request = (await theirs.call("/permission")).find((/** @type {any} */ one) => one.sessionID === id);
+  await theirs.call(`/permission/${request.id}/reply`, { reply: "once" });
+  await until("the turn to end", async () => !(id in (await theirs.call("/session/status"))));
+  wire.mend();
+  // The agent's own folder comes after it in the order in which they are asked.
+  await until("the folders to be asked", () => wire.has_heard(/session.status.directory=\S*shop/));
+  await page.locator("#connection").waitFor({ state: "hidden" });
+  assert.equal(await card("waiting").count(), 1, "nothing is known yet");
+  wire.ignore();
+
+  await card("idle").waitFor();
+  assert.match(await card("idle").innerText(), /said in the gap/);
   assert.deepEqual(errors, []);
 });

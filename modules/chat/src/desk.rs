@@ -76,6 +76,10 @@ struct Live {
     catalogs: HashMap<String, Arc<Catalog>>,
     /// Sessions to delete, and when.
     leaving: HashMap<String, Instant>,
+    /// Counts how often everything was asked for.
+    round: u64,
+    /// Folders that were asked what is under way in them, again and again, and did not say.
+    silent: Vec<String>,
 }
 
 /// A session somebody looks at, or will in a moment.
@@ -233,6 +237,16 @@ impl Desk {
         }
     }
 
+    /// What is not known although opencode runs, as a sentence.
+    fn silence(&self) -> Option<String> {
+        let live = self.lock();
+        let folder = live.silent.first()?;
+        Some(format!(
+            "what goes on in {folder} is not known, because opencode did not say it there; look at its settings file \
+             there, or restart opencode"
+        ))
+    }
+
     fn tell_shelf(&self) {
         self.shelf_changed.send_modify(|count| *count += 1);
         self.tell_status();
@@ -241,7 +255,7 @@ impl Desk {
     fn tell_status(&self) {
         let (total, busy) = self.shelf(Shelf::counts);
         // The outage is opencode's and is told there; the chat itself runs, and says what it waits for.
-        let reason = self.trouble();
+        let reason = self.trouble().or_else(|| self.silence());
         let (waiting, recent) = self.shelf(|shelf| (waiting(shelf), recent(shelf)));
         self.status.send_if_modified(|status| {
             let mut fresh = Status::new(State::Running, status.since);

@@ -1,9 +1,11 @@
 //! Fetching what was missed: after the event stream was away, a subscriber was too slow, or a server is new.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use kit::Notice;
 use opencode::{api::SessionFilter, wire::Event};
+
+use tokio::time::sleep;
 
 use super::{Desk, tell};
 use crate::shelf::{self, Changes, Moment, Shelf};
@@ -16,10 +18,14 @@ const WORDS_SESSIONS: usize = 12;
 const END_MESSAGES: usize = 2;
 /// Configured folders whose state is fetched; each costs the server an instance.
 const FOLDERS_MAX: usize = 4;
+/// Seconds that are waited before a folder that could not be asked is asked again. After the last time it is left alone and
+/// told.
+const ASK_AGAIN_S: [u64; 6] = [1, 2, 5, 15, 30, 60];
 
 impl Desk {
     /// Fetches the list, what is under way, and what pages show.
     pub(super) async fn refresh(self: Arc<Self>) {
+        let round = self.begin_round();
         let open = self.keep_open_only();
         for id in open {
             if let Err(error) = self.refetch(&id).await {
@@ -39,10 +45,73 @@ impl Desk {
                 Err(error) => tracing::warn!(%error, "the sessions could not be listed"),
             }
         }
+        let mut silent = Vec::new();
         for folder in self.folders_to_ask() {
-            self.look_into(&folder).await;
+            if !self.look_into(&folder).await {
+                silent.push(folder);
+            }
         }
         self.last_words().await;
+        self.ask_again(silent, round).await;
+    }
+
+    /// Everything is asked for: what earlier rounds still wait for is void.
+    fn begin_round(&self) -> u64 {
+        let mut live = self.lock();
+        live.silent.clear();
+        live.round += 1;
+        live.round
+    }
+
+    /// Asks folders that did not answer again, until they do, another round begins or the server is gone.
+    async fn ask_again(&self, mut silent: Vec<String>, round: u64) {
+        for wait_s in ASK_AGAIN_S {
+            if silent.is_empty() {
+                return;
+            }
+            sleep(Duration::from_secs(wait_s)).await;
+            if self.lock().round != round || self.trouble().is_some() {
+                return;
+            }
+            for folder in std::mem::take(&mut silent) {
+                if self.look_into(&folder).await {
+                    self.refetch_in(&folder).await;
+                } else {
+                    silent.push(folder);
+                }
+            }
+        }
+        if silent.is_empty() {
+            return;
+        }
+        tracing::warn!(
+            folders = silent.len(),
+            "what goes on in some folders is not known"
+        );
+        let mut live = self.lock();
+        if live.round == round {
+            live.silent = silent;
+        }
+        drop(live);
+        self.tell_shelf();
+    }
+
+    /// Pages that were fetched while their folder did not answer show what was known before.
+    async fn refetch_in(&self, folder: &str) {
+        let shown: Vec<String> = {
+            let live = self.lock();
+            let is_there = |id: &&String| {
+                live.shelf
+                    .session(id)
+                    .is_some_and(|known| known.directory == folder)
+            };
+            live.slots.keys().filter(is_there).cloned().collect()
+        };
+        for id in shown {
+            if let Err(error) = self.refetch(&id).await {
+                tracing::debug!(%error, "a session on a page could not be fetched again");
+            }
+        }
     }
 
     /// Forgets transcripts nobody looks at and names the others.
@@ -69,8 +138,8 @@ impl Desk {
         folders
     }
 
-    /// What is under way in one folder. A folder that cannot be asked stays as it is known.
-    async fn look_into(&self, folder: &str) {
+    /// What is under way in one folder. One that cannot be asked stays as it is known; false then.
+    async fn look_into(&self, folder: &str) -> bool {
         // One at a time: of two answers nothing tells which is the newer one.
         let _turn = self.looking.lock().await;
         let since = self.shelf(Shelf::now);
@@ -79,23 +148,26 @@ impl Desk {
             self.api.permissions(folder),
             self.api.questions(folder)
         );
-        let Ok(status) = status else { return };
-        let mut ended = Vec::new();
-        self.change_shelf(|shelf| ended = shelf.take_status(folder, &status, since));
-        if let (Ok(permissions), Ok(questions)) = (permissions, questions) {
-            self.learn_askers(&permissions, &questions).await;
-            let permissions = permissions.into_iter().map(Box::new).map(Event::PermissionAsked);
-            let questions = questions.into_iter().map(Box::new).map(Event::QuestionAsked);
-            let asks: Vec<Event> = permissions
-                .chain(questions)
-                // A request of a session that does nothing is void.
-                .filter(|event| event.session_id().is_some_and(|id| status.contains_key(id)))
-                .collect();
-            self.take_asks(folder, &asks, since);
+        let (Ok(status), Ok(permissions), Ok(questions)) = (status, permissions, questions) else {
+            return false;
+        };
+        self.learn_askers(&permissions, &questions).await;
+        if !self.shelf(|shelf| shelf.reaches(since)) {
+            return false;
         }
+        let ended = self.change_shelf(|shelf| shelf.take_status(folder, &status, since));
+        let permissions = permissions.into_iter().map(Box::new).map(Event::PermissionAsked);
+        let questions = questions.into_iter().map(Box::new).map(Event::QuestionAsked);
+        let asks: Vec<Event> = permissions
+            .chain(questions)
+            // A request of a session that does nothing is void.
+            .filter(|event| event.session_id().is_some_and(|id| status.contains_key(id)))
+            .collect();
+        self.take_asks(folder, &asks, since);
         for id in ended {
             self.learn_end(&id).await;
         }
+        true
     }
 
     /// Requests that were made while nobody listened are told as those that are heard.

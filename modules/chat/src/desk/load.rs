@@ -100,13 +100,17 @@ impl Desk {
             self.api.questions(&directory),
             self.api.todo("", id),
         );
-        let status = status.unwrap_or_default().remove(id);
-        let permissions = permissions.unwrap_or_default();
-        let questions = questions.unwrap_or_default();
+        let (status, permissions, questions) = match (status, permissions, questions) {
+            (Ok(mut status), Ok(permissions), Ok(questions)) => {
+                let status = status.remove(id).unwrap_or(SessionStatus::Idle);
+                (status, permissions, questions)
+            }
+            _ => self.known_of(id),
+        };
         self.learn_askers(&permissions, &questions).await;
         let is_ours = |asker: &str| asker == id || self.shelf(|shelf| shelf.root_of(asker) == id);
         Ok(Fetched {
-            status: status.unwrap_or(SessionStatus::Idle),
+            status,
             messages: page.messages,
             older: page.older,
             permissions: permissions
@@ -120,6 +124,24 @@ impl Desk {
             todos: todos.unwrap_or_default(),
             session,
         })
+    }
+
+    /// What is known to be under way in a session, for when its folder does not say.
+    fn known_of(&self, id: &str) -> (SessionStatus, Vec<Permission>, Vec<Question>) {
+        if let Some(known) = self.known(id) {
+            return known.look(|conversation| {
+                let permissions = conversation.permissions.values().cloned().collect();
+                let questions = conversation.questions.values().cloned().collect();
+                (conversation.status.clone(), permissions, questions)
+            });
+        }
+        let is_busy = self.shelf(|shelf| shelf.is_busy(id));
+        let status = if is_busy {
+            SessionStatus::Busy
+        } else {
+            SessionStatus::Idle
+        };
+        (status, Vec::new(), Vec::new())
     }
 
     /// Finds out whose sub-agents ask.

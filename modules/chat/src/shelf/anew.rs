@@ -33,6 +33,11 @@ impl Shelf {
         busy.chain(waiting).filter(|folder| !folder.is_empty()).collect()
     }
 
+    /// Whether an answer that was asked for at `since` can still be taken over.
+    pub fn reaches(&self, since: Moment) -> bool {
+        self.told.reaches(since)
+    }
+
     /// Takes over what is under way in one folder, asked for at `since`. The sessions whose turn has ended unheard: how,
     /// their last messages tell.
     pub fn take_status(
