@@ -17,6 +17,7 @@ use std::{
 use base64::{Engine, prelude::BASE64_STANDARD};
 use kit::{Secret, Setting, Upstream};
 use supervisor::{Command, Gate, Probe, Program, Refusal};
+use tokio::sync::watch;
 
 use crate::{
     environment::{self, Base, USERNAME, Variables},
@@ -66,6 +67,8 @@ pub(crate) struct Serve {
     hide: Hide,
     /// Bytes heard on the server's event stream.
     heard: Arc<AtomicU64>,
+    /// Why the last server that was tried must not be run, if so.
+    unsafe_server: watch::Sender<Option<String>>,
 }
 
 impl Serve {
@@ -89,6 +92,7 @@ impl Serve {
             has_answered: AtomicBool::new(false),
             hide: Box::new(drop),
             heard: Arc::default(),
+            unsafe_server: watch::Sender::new(None),
         })
     }
 
@@ -100,6 +104,27 @@ impl Serve {
     /// To be counted up with what is heard on the server's event stream: a sign of life.
     pub(crate) fn heard(&self) -> Arc<AtomicU64> {
         Arc::clone(&self.heard)
+    }
+
+    /// Why the last server that was tried must not be run, if so: it let strangers in, or has known holes.
+    pub(crate) fn unsafe_server(&self) -> watch::Receiver<Option<String>> {
+        self.unsafe_server.subscribe()
+    }
+
+    /// Takes down what a look at a server found.
+    fn judged<T>(&self, found: Result<T, Refusal>) -> Result<T, Refusal> {
+        let reason = match &found {
+            Ok(_) => None,
+            Err(Refusal::Permanent { reason, .. }) => Some(reason.clone()),
+            // Says nothing of the server.
+            Err(Refusal::Transient(_) | Refusal::Exhausted(_) | Refusal::Throttled { .. }) => return found,
+        };
+        self.unsafe_server.send_if_modified(|held| {
+            let is_new = *held != reason;
+            *held = reason;
+            is_new
+        });
+        found
     }
 
     /// The password, and as it stands in a header.
@@ -204,13 +229,17 @@ impl Program for Serve {
     }
 
     async fn prepare(&self) -> Result<(Command, Run), Refusal> {
-        let found = self.find().await.map_err(|error| Refusal::Permanent {
+        let found = self.find().await;
+        let is_old = matches!(found, Err(NotFound::TooOld { .. }));
+        let found = found.map_err(|error| Refusal::Permanent {
             reason: format!("{error}."),
             recheck: Some(BINARY_RECHECK),
-        })?;
+        });
+        let found = if is_old { self.judged(found)? } else { found? };
         let settings = self.settings.get();
         let port = match settings.port {
-            0 => port::free()
+            // Never leave the choice to opencode: its `--port 0` takes 4096 when that is free.
+            0 => supervisor::free_port()
                 .map_err(|error| Refusal::Transient(format!("no free port could be had: {error}")))?,
             pinned => {
                 port::wait_for(pinned)
@@ -262,6 +291,21 @@ impl Program for Serve {
     }
 
     async fn verify(&self, run: &Run, _gate: &Gate) -> Result<(), Refusal> {
+        self.judged(self.examine(run).await)
+    }
+
+    fn progress(&self, _run: &Run) -> u64 {
+        self.heard.load(Ordering::Relaxed)
+    }
+
+    async fn wind_down(&self, run: &Run) {
+        self.health.dispose(&run.upstream).await;
+    }
+}
+
+impl Serve {
+    /// Whether it keeps strangers out and has no known holes.
+    async fn examine(&self, run: &Run) -> Result<(), Refusal> {
         let refuse = |reason: String| {
             Err(Refusal::Permanent {
                 reason,
@@ -303,14 +347,6 @@ impl Program for Serve {
                 "opencode stopped answering during its checks".to_owned(),
             )),
         }
-    }
-
-    fn progress(&self, _run: &Run) -> u64 {
-        self.heard.load(Ordering::Relaxed)
-    }
-
-    async fn wind_down(&self, run: &Run) {
-        self.health.dispose(&run.upstream).await;
     }
 }
 

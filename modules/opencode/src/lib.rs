@@ -26,7 +26,6 @@ mod history;
 mod life;
 mod outage;
 mod planned;
-mod printed;
 mod settings;
 mod shown;
 pub mod wire;
@@ -189,6 +188,11 @@ impl Opencode {
     /// Where the server is while it is healthy.
     pub fn upstream(&self) -> watch::Receiver<Option<Upstream>> {
         self.upstream.subscribe()
+    }
+
+    /// Why the last server that was tried must not be run, if so: nobody outside may be led to it.
+    pub fn unsafe_server(&self) -> watch::Receiver<Option<String>> {
+        self.program.unsafe_server()
     }
 
     /// The lines of the event stream, for handing on.

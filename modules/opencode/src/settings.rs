@@ -92,18 +92,6 @@ impl Default for RestartSettings {
 /// Arguments the agent decides itself: the server must stay on loopback and on the port it was given.
 const ARGS_OURS: [&str; 4] = ["--port", "--hostname", "--mdns", "--mdns-domain"];
 
-/// Shortens every wait of restarting, starting and liveness, so that tests need not wait for minutes. A number above 0
-/// and up to 1; anything else is 1.
-const FACTOR_VARIABLE: &str = "NEXUS_TEST_WAITS";
-
-fn test_factor() -> f64 {
-    let given = std::env::var(FACTOR_VARIABLE).ok();
-    given
-        .and_then(|factor| factor.parse().ok())
-        .filter(|factor| *factor > 0.0 && *factor <= 1.0)
-        .unwrap_or(1.0)
-}
-
 impl OpencodeSettings {
     /// The supervisor's figures.
     pub fn policy(&self) -> Policy {
@@ -116,7 +104,7 @@ impl OpencodeSettings {
             max_delay: seconds(self.restart.max_delay_s),
             ..Policy::default()
         }
-        .scaled(test_factor())
+        .shortened_for_tests()
     }
 
     /// The server of somebody else to use, if one is named.

@@ -188,18 +188,7 @@ fn healthy(view: &View) -> (State, Option<String>) {
 
 /// A cause as a full sentence.
 pub fn sentence(cause: &str) -> String {
-    let cause = cause.trim();
-    let mut letters = cause.chars();
-    // The program's name stays as it is written.
-    let first = match letters.next() {
-        Some(first) if !cause.starts_with("opencode") => first.to_uppercase().chain(letters).collect(),
-        Some(_) | None => cause.to_owned(),
-    };
-    if first.ends_with(['.', '!', '?']) || first.is_empty() {
-        first
-    } else {
-        format!("{first}.")
-    }
+    supervisor::sentence(cause, crate::ID)
 }
 
 /// Why nothing can be asked of the server, for calls and pages. `None` while it is up.

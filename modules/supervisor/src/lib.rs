@@ -13,6 +13,7 @@
 //!
 //! It never kills by name or port, never touches what it did not start, and never trusts a line of text for health.
 
+mod binary;
 mod driver;
 mod end;
 mod ending;
@@ -24,18 +25,23 @@ pub mod monitor;
 mod output;
 mod phase;
 mod policy;
+mod port;
+mod printed;
 mod program;
 mod record;
 mod sleep;
 mod tree;
 mod vitals;
 
+pub use binary::{Form, Unusable, look};
 pub use driver::{Setup, Supervisor};
 pub use end::{End, Exit};
 pub use handle::{Ended, Handle, Request, StopKind};
 pub use output::{NoSink, Sink, Stream};
-pub use phase::Phase;
-pub use policy::{Grace, Policy};
+pub use phase::{Phase, sentence};
+pub use policy::{Grace, Policy, test_factor};
+pub use port::free_port;
+pub use printed::{Failed, printed};
 pub use program::{Command, Gate, Probe, Program, Refusal};
 pub use record::leftovers;
 pub use vitals::Vitals;

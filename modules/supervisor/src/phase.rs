@@ -117,3 +117,18 @@ impl Phase {
         }
     }
 }
+
+/// A cause as a full sentence; a program's `name` at its beginning stays as it is written.
+pub fn sentence(cause: &str, name: &str) -> String {
+    let cause = cause.trim();
+    let mut letters = cause.chars();
+    let first = match letters.next() {
+        Some(first) if !cause.starts_with(name) => first.to_uppercase().chain(letters).collect(),
+        Some(_) | None => cause.to_owned(),
+    };
+    if first.ends_with(['.', '!', '?']) || first.is_empty() {
+        first
+    } else {
+        format!("{first}.")
+    }
+}

@@ -128,7 +128,25 @@ impl Grace {
     };
 }
 
+/// Shortens every wait of restarting, starting and liveness, so that tests need not wait for minutes. A number above 0
+/// and up to 1; anything else is 1.
+const FACTOR_VARIABLE: &str = "NEXUS_TEST_WAITS";
+
+/// By how much the waits of tests are shortened; 1 outside of them.
+pub fn test_factor() -> f64 {
+    let given = std::env::var(FACTOR_VARIABLE).ok();
+    given
+        .and_then(|factor| factor.parse().ok())
+        .filter(|factor| *factor > 0.0 && *factor <= 1.0)
+        .unwrap_or(1.0)
+}
+
 impl Policy {
+    /// The same policy as it is used: with the waits of a test shortened.
+    pub fn shortened_for_tests(self) -> Self {
+        self.scaled(test_factor())
+    }
+
     /// The same policy with every wait of restarting, starting and liveness multiplied by `factor`, so that tests can
     /// live through hours. Stops and single probes keep their times: those are the system's, not ours.
     pub fn scaled(mut self, factor: f64) -> Self {

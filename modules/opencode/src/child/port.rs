@@ -13,11 +13,6 @@ const OWN_RELEASE: Duration = Duration::from_secs(3);
 /// Pause between two looks at it.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 
-/// A port nobody listens on now. Never leave the choice to opencode: its `--port 0` takes 4096 when that is free.
-pub(super) fn free() -> io::Result<u16> {
-    Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port())
-}
-
 /// Waits a little for a pinned port; the sentence that names its holder if it stays taken.
 pub(super) async fn wait_for(port: u16) -> Result<(), String> {
     let until = Instant::now() + OWN_RELEASE;

@@ -3,7 +3,7 @@
 use std::{ffi::OsString, path::PathBuf, time::Duration};
 
 use super::{Base, Variables, is_denied_os};
-use crate::printed::{Failed, printed};
+use supervisor::{Failed, printed};
 
 /// Shell files that take longer than this are not waited for.
 const TIMEOUT: Duration = Duration::from_secs(5);

@@ -13,7 +13,7 @@ use std::{
 use serde::{Deserialize, Serialize};
 
 use super::NotFound;
-use crate::printed::{Failed, printed};
+use supervisor::{Failed, printed};
 
 /// The oldest version that is safe to run: 1.0.216 closed CVE-2026-22812 (any web page could run commands), 1.1.10
 /// closed CVE-2026-22813. Part of the release; no setting lowers it.

@@ -14,7 +14,7 @@ use tokio::{
 
 /// Why there is nothing to take.
 #[derive(Debug)]
-pub(crate) enum Failed {
+pub enum Failed {
     /// The program could not be started.
     NotStarted(io::Error),
     /// It did not end in time; it was killed with all it started.
@@ -29,11 +29,7 @@ pub(crate) enum Failed {
 ///
 /// The end of the output counts, not the end of the process or its exit code: those may be taken by whoever waits for
 /// all children of this process.
-pub(crate) async fn printed(
-    mut command: Command,
-    limit: Duration,
-    bytes_max: usize,
-) -> Result<Vec<u8>, Failed> {
+pub async fn printed(mut command: Command, limit: Duration, bytes_max: usize) -> Result<Vec<u8>, Failed> {
     command
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
