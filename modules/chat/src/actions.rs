@@ -12,10 +12,13 @@ use std::sync::Arc;
 use axum::{
     Router,
     extract::DefaultBodyLimit,
+    middleware,
     routing::{get, post},
 };
 
-use crate::desk::Desk;
+pub use answer::{Refusal, answer};
+
+use crate::{desk::Desk, reach};
 
 /// Largest message with its attachments, held whole. They arrive as base64, a third larger than the 7 MiB of files that
 /// the page lets through.
@@ -55,6 +58,7 @@ pub fn routes(desk: Arc<Desk>) -> Router {
         .route("/{id}/question/{request}", post(requests::question))
         .route("/{id}/find", get(choices::find))
         .layer(DefaultBodyLimit::max(FORM_BYTES_MAX))
+        .layer(middleware::from_fn_with_state(Arc::clone(&desk), reach::guard))
         .with_state(desk)
 }
 

@@ -12,7 +12,7 @@ use std::{
     time::{Instant, SystemTime},
 };
 
-use kit::{BoxFuture, NoticeSender, Setting, State, Status};
+use kit::{BoxFuture, Caller, NoticeSender, Setting, State, Status};
 use opencode::{
     Api, Link,
     wire::{Event, Session},
@@ -23,6 +23,7 @@ use crate::{
     code::Highlighter,
     notes::Notes,
     outbox::Outbox,
+    reach::Reach,
     settings::ChatSettings,
     shelf::Shelf,
     transcript::{Transcript, words::words},
@@ -206,8 +207,13 @@ impl Desk {
         changed
     }
 
-    /// Folders a new session can be made in, the first one preselected.
-    pub fn projects(&self) -> Vec<String> {
+    /// How far `caller` sees.
+    pub fn reach(&self, caller: &Caller) -> Reach {
+        Reach::of(caller, &self.settings.get().projects)
+    }
+
+    /// Folders within `reach` that a new session can be made in, the first one preselected.
+    pub fn projects(&self, reach: &Reach) -> Vec<String> {
         let mut folders = self.settings.get().projects;
         for folder in self.shelf(Shelf::folders) {
             if !folders.contains(&folder) {
@@ -217,13 +223,14 @@ impl Desk {
         if folders.is_empty() && !self.home.is_empty() {
             folders.push(self.home.to_string());
         }
+        folders.retain(|folder| reach.holds(folder));
         folders
     }
 
     /// The folder a new session is made in: the one asked for if it is among the [`projects`](Self::projects), the first
     /// of them when none is asked for.
-    pub fn project(&self, wanted: &str) -> Option<String> {
-        let mut projects = self.projects().into_iter();
+    pub fn project(&self, reach: &Reach, wanted: &str) -> Option<String> {
+        let mut projects = self.projects(reach).into_iter();
         projects.find(|folder| wanted.is_empty() || folder == wanted)
     }
 

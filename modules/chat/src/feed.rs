@@ -7,7 +7,7 @@ use std::{
     time::{Duration, Instant, SystemTime},
 };
 
-use kit::{BoxFuture, Feed, Frame, Patch};
+use kit::{BoxFuture, Caller, Feed, Frame, Patch};
 use tokio::sync::watch;
 
 use crate::{
@@ -26,6 +26,7 @@ const RETRY: Duration = Duration::from_secs(1);
 /// The main page.
 pub struct HomeFeed {
     desk: Arc<Desk>,
+    caller: Caller,
     shelf: watch::Receiver<u64>,
     link: watch::Receiver<opencode::Link>,
     cards: Mirror,
@@ -38,8 +39,9 @@ pub struct HomeFeed {
 
 impl HomeFeed {
     /// A page whose state is not known: it is told everything first.
-    pub fn new(desk: Arc<Desk>) -> Self {
+    pub fn new(desk: Arc<Desk>, caller: Caller) -> Self {
         Self {
+            caller,
             shelf: desk.shelf_changes(),
             link: desk.api.link(),
             cards: Mirror::cards(),
@@ -55,12 +57,13 @@ impl HomeFeed {
         self.shelf.mark_unchanged();
         self.link.mark_unchanged();
         let now = SystemTime::now();
-        let (cards, rest) = shelf::split(self.desk.shelf(Shelf::cards));
+        let reach = self.desk.reach(&self.caller);
+        let (cards, rest) = shelf::split(reach.cards(self.desk.shelf(Shelf::cards)));
         let mut patches = Vec::new();
         self.cards.show(cards, &self.desk.home, now, &mut patches);
         self.rest.show(rest, &self.desk.home, now, &mut patches);
         tell_link(&self.desk, &mut self.told_link, self.is_first, &mut patches);
-        let folder = self.desk.project("").unwrap_or_default();
+        let folder = self.desk.project(&reach, "").unwrap_or_default();
         if let (false, Some(catalog)) = (self.has_menus, self.desk.known_catalog(&folder)) {
             self.has_menus = true;
             patches.push(menus(&catalog.for_new(&folder)));
@@ -80,7 +83,8 @@ impl Feed for HomeFeed {
                 if let Some(frame) = self.changes() {
                     return Some(frame);
                 }
-                let folder = self.desk.project("").unwrap_or_default();
+                let reach = self.desk.reach(&self.caller);
+                let folder = self.desk.project(&reach, "").unwrap_or_default();
                 let is_fetching = !self.has_menus && self.told_link.is_none() && !folder.is_empty();
                 tokio::select! {
                     // Asking wakes the folder up, too: the first message there begins sooner.
@@ -96,6 +100,7 @@ impl Feed for HomeFeed {
 /// One conversation, with the list beside it.
 pub struct TalkFeed {
     desk: Arc<Desk>,
+    caller: Caller,
     id: String,
     cursor: Option<Cursor>,
     open: Option<Open>,
@@ -115,8 +120,9 @@ struct Open {
 
 impl TalkFeed {
     /// A page that stands at `cursor`.
-    pub fn new(desk: Arc<Desk>, id: String, cursor: Option<&str>) -> Self {
+    pub fn new(desk: Arc<Desk>, caller: Caller, id: String, cursor: Option<&str>) -> Self {
         Self {
+            caller,
             cursor: cursor.and_then(Cursor::parse),
             open: None,
             shelf: desk.shelf_changes(),
@@ -143,7 +149,8 @@ impl TalkFeed {
         }
         let is_moved = cursor != self.cursor;
         self.cursor = cursor;
-        let cards = self.desk.shelf(Shelf::cards);
+        let reach = self.desk.reach(&self.caller);
+        let cards = reach.cards(self.desk.shelf(Shelf::cards));
         self.rows
             .show(cards, &self.desk.home, SystemTime::now(), &mut patches);
         tell_link(&self.desk, &mut self.told_link, self.is_first, &mut patches);
@@ -189,8 +196,14 @@ impl TalkFeed {
         }
     }
 
+    fn may_see(&self, transcript: &Transcript) -> bool {
+        let reach = self.desk.reach(&self.caller);
+        transcript.look(|conversation| reach.holds(&conversation.session.directory))
+    }
+
     async fn fetch(&mut self) -> Option<()> {
         match self.desk.transcript(&self.id).await {
+            Ok(transcript) if !self.may_see(&transcript) => None,
             Ok(transcript) => {
                 let changes = transcript.changes();
                 self.open = Some(Open { transcript, changes });
@@ -214,6 +227,14 @@ impl Feed for TalkFeed {
                 self.fetch().await?;
             }
             loop {
+                // The owner may have taken its folder away from those outside.
+                if self
+                    .open
+                    .as_ref()
+                    .is_some_and(|open| !self.may_see(&open.transcript))
+                {
+                    return None;
+                }
                 if let Some(frame) = self.changes() {
                     return Some(frame);
                 }

@@ -19,6 +19,7 @@ mod notes;
 mod outbox;
 #[cfg(test)]
 mod page_model;
+mod reach;
 mod settings;
 mod shelf;
 mod text;
@@ -106,9 +107,9 @@ impl Module for Chat {
     fn live(&self, request: LiveRequest) -> Option<Box<dyn Feed>> {
         let desk = Arc::clone(&self.desk);
         if request.key.is_empty() {
-            return Some(Box::new(feed::HomeFeed::new(desk)));
+            return Some(Box::new(feed::HomeFeed::new(desk, request.caller)));
         }
-        let feed = feed::TalkFeed::new(desk, request.key, request.cursor.as_deref());
+        let feed = feed::TalkFeed::new(desk, request.caller, request.key, request.cursor.as_deref());
         Some(Box::new(feed))
     }
 

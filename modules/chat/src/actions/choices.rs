@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::{
-    Json,
+    Extension, Json,
     extract::{Path, Query, State},
     http::StatusCode,
     response::{Html, IntoResponse, Response},
@@ -12,7 +12,7 @@ use opencode::api::FileSearch;
 use serde::Deserialize;
 use serde_json::json;
 
-use crate::{desk::Desk, view};
+use crate::{desk::Desk, reach::Reach, view};
 
 /// Names offered while typing.
 const FOUND_MAX: usize = 12;
@@ -32,11 +32,12 @@ pub struct Find {
 /// `new` for its id and names the folder: `/chat/new/find?kind=/&q=rev&directory=/home/ann/shop`.
 pub async fn find(
     State(desk): State<Arc<Desk>>,
+    Extension(reach): Extension<Reach>,
     Path(id): Path<String>,
     Query(find): Query<Find>,
 ) -> Response {
     let directory = if id == "new" {
-        desk.project(&find.directory)
+        desk.project(&reach, &find.directory)
     } else {
         desk.directory_of(&id).await.ok()
     };
@@ -75,8 +76,12 @@ pub struct Folder {
 }
 
 /// `GET /chat/new/menus?directory=/home/ann/shop`: the menus of models and agents for a session begun there, as markup.
-pub async fn menus(State(desk): State<Arc<Desk>>, Query(folder): Query<Folder>) -> Response {
-    let Some(directory) = desk.project(&folder.directory) else {
+pub async fn menus(
+    State(desk): State<Arc<Desk>>,
+    Extension(reach): Extension<Reach>,
+    Query(folder): Query<Folder>,
+) -> Response {
+    let Some(directory) = desk.project(&reach, &folder.directory) else {
         return StatusCode::NOT_FOUND.into_response();
     };
     // Asking wakes the folder up, too: the first message there begins sooner.

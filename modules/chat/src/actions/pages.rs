@@ -18,6 +18,7 @@ use web::{Body, LiveView};
 
 use crate::{
     desk::{Catalog, Desk, Wanted},
+    reach::Reach,
     shelf::{self, Shelf},
     transcript::conversation::Conversation,
     view,
@@ -45,17 +46,18 @@ impl Search {
 pub async fn home(
     State(desk): State<Arc<Desk>>,
     Extension(chrome): Extension<Arc<Chrome>>,
+    Extension(reach): Extension<Reach>,
     Query(search): Query<Search>,
 ) -> Response {
     let draft = desk.notes.draft("new").await.unwrap_or_default();
-    let projects = desk.projects();
+    let projects = desk.projects(&reach);
     let folder = projects.first().cloned().unwrap_or_default();
     let catalog = desk.known_catalog(&folder).unwrap_or_default();
     let found = match search.wanted() {
-        Some(wanted) => Some(desk.search(&wanted).await),
+        Some(wanted) => Some(reach.found(desk.search(&wanted).await)),
         None => None,
     };
-    let (cards, rest) = shelf::split(desk.shelf(Shelf::cards));
+    let (cards, rest) = shelf::split(reach.cards(desk.shelf(Shelf::cards)));
     let nonce = opencode::wire::message_id();
     let composer = view::Composer {
         session_id: None,
@@ -100,6 +102,7 @@ pub async fn home(
 pub async fn talk(
     State(desk): State<Arc<Desk>>,
     Extension(chrome): Extension<Arc<Chrome>>,
+    Extension(reach): Extension<Reach>,
     Path(id): Path<String>,
 ) -> Response {
     desk.seen(&id);
@@ -146,7 +149,7 @@ pub async fn talk(
             cursor,
         }),
         class: "chat conversation-page",
-        content: content(&desk, &conversation, &turns, &catalog, &draft),
+        content: content(&desk, &reach, &conversation, &turns, &catalog, &draft),
     };
     web::page(&chrome, body).into_response()
 }
@@ -167,6 +170,7 @@ fn unknown(desk: &Desk, id: &str) -> Session {
 
 fn content(
     desk: &Desk,
+    reach: &Reach,
     conversation: &Conversation,
     turns: &str,
     catalog: &Catalog,
@@ -204,7 +208,7 @@ fn content(
             home: &desk.home,
         },
         link: desk.trouble(),
-        all: &desk.shelf(Shelf::cards),
+        all: &reach.cards(desk.shelf(Shelf::cards)),
         now: SystemTime::now(),
     })
 }

@@ -6,7 +6,7 @@ use std::{
 };
 
 use axum::{
-    Form, Json,
+    Extension, Form, Json,
     extract::{FromRequest, Path, Request, State},
     http::{HeaderMap, StatusCode, header},
     response::{IntoResponse, Response},
@@ -25,6 +25,7 @@ use super::answer::{Done, Refusal, answer, page_of};
 use crate::{
     desk::Desk,
     outbox::{Claim, Ticket},
+    reach::Reach,
     shelf::Shelf,
 };
 
@@ -156,9 +157,14 @@ impl Words {
 }
 
 /// `POST /chat/new`
-pub async fn new(State(desk): State<Arc<Desk>>, headers: HeaderMap, request: Request) -> Response {
+pub async fn new(
+    State(desk): State<Arc<Desk>>,
+    Extension(reach): Extension<Reach>,
+    headers: HeaderMap,
+    request: Request,
+) -> Response {
     let result = match Words::read(request).await {
-        Ok(words) => whole(&desk, begin(Arc::clone(&desk), words)).await,
+        Ok(words) => whole(&desk, begin(Arc::clone(&desk), reach, words)).await,
         Err(refusal) => Err(refusal),
     };
     answer(&headers, "/chat", result)
@@ -189,20 +195,20 @@ async fn whole(
     }
 }
 
-async fn begin(desk: Arc<Desk>, words: Words) -> Result<Done, Refusal> {
+async fn begin(desk: Arc<Desk>, reach: Reach, words: Words) -> Result<Done, Refusal> {
     let nonce = words.nonce();
     let claim = desk.outbox.claim(&nonce).await;
     let session = match desk.notes.begun(&nonce).await? {
         Some(session) => session,
-        None => make_session(&desk, &words).await?,
+        None => make_session(&desk, &reach, &words).await?,
     };
     deliver(&desk, claim, &session, &nonce, &words).await?;
     desk.notes.keep_draft("new", "", SystemTime::now()).await?;
     Ok(Done::At(page_of(&session)))
 }
 
-async fn make_session(desk: &Desk, words: &Words) -> Result<String, Refusal> {
-    let directory = desk.project(&words.directory).ok_or_else(|| {
+async fn make_session(desk: &Desk, reach: &Reach, words: &Words) -> Result<String, Refusal> {
+    let directory = desk.project(reach, &words.directory).ok_or_else(|| {
         Refusal::usage(
             "This folder is not among the project folders. Add it in the settings under chat.projects.",
         )
