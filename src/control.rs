@@ -148,6 +148,8 @@ pub enum DevicesAct {
         /// What it is for.
         name: String,
     },
+    /// Allows logging in from outside again.
+    Unlock,
     /// Logs one session out, or all.
     Revoke {
         /// The session; all when absent.

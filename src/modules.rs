@@ -9,15 +9,16 @@ use chat::Chat;
 use dashboard::{Dashboard, Tails};
 use gateway::{Door, Gateway};
 use kit::{
-    ActError, BoxFuture, Caller, Context, Dirs, Feed, Module, ModuleId, Reply, Secret, SettingsFile, State,
-    Told, Verb, VerbSpec,
+    ActError, BoxFuture, Caller, Context, Dirs, Feed, Module, ModuleId, Origin, Reply, Secret, SettingsFile,
+    State, Told, Verb, VerbSpec,
 };
 use logs::{Capture, Logs};
 use notices::{Notices, Show};
 use onboarding::{Login, Onboarding, Passwords};
 use opencode::{Opencode, find::NotFound};
 use store::Store;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
+use tunnel::Tunnel;
 
 use crate::cli::doctor::{Finding, Verdict};
 
@@ -57,10 +58,21 @@ pub fn build(
     let opencode = Opencode::new(
         cx,
         opencode::Parts {
-            sink: Arc::new(Output(capture.sink())),
+            sink: Arc::new(Output(opencode::ID, capture.sink())),
             hide: hide(&capture),
             clean: clean(&capture),
             store: store.clone(),
+        },
+    )?;
+    let origin = watch::Sender::new(Origin::Closed);
+    let tunnel = Tunnel::new(
+        cx,
+        tunnel::Parts {
+            sink: Arc::new(Output("cloudflared", capture.sink())),
+            hide: hide(&capture),
+            origin: origin.subscribe(),
+            objections: vec![opencode.unsafe_server()],
+            undecided: undecided(cx),
         },
     )?;
     let chat = Chat::new(cx, store.clone(), opencode.api(), os::release_memory)?;
@@ -87,6 +99,7 @@ pub fn build(
     );
     let mut modules: Vec<Arc<dyn Module>> = vec![
         Arc::clone(&opencode) as Arc<dyn Module>,
+        Arc::clone(&tunnel) as Arc<dyn Module>,
         chat,
         dashboard,
         notices,
@@ -102,6 +115,8 @@ pub fn build(
             upstream: opencode.upstream(),
             event_tap: opencode.event_tap(),
             header: header(cx),
+            outside: tunnel.outside(),
+            origin,
             admits: Arc::new(os::is_of_own_user),
         },
     )?;
@@ -116,9 +131,35 @@ pub fn build(
     })
 }
 
+/// Whoever opens this machine to the outside has to have said which folders are seen there, and what opencode asks
+/// permission for.
+fn undecided(cx: &Context) -> tunnel::Undecided {
+    let settings = Arc::clone(&cx.settings);
+    Arc::new(move || {
+        let all = settings.list();
+        let is_chosen = |section: &str, key: &str| {
+            all.iter()
+                .any(|entry| entry.section == section && entry.field.key == key && entry.is_set)
+        };
+        if !is_chosen("chat", "projects") {
+            return Some(
+                "Name first the folders that may be seen from outside, with all that is below them: `nexus settings set \
+                 chat.projects '[\"/path/of/a/project\"]'`."
+                    .to_owned(),
+            );
+        }
+        (!is_chosen(opencode::ID, "ask")).then(|| {
+            "Choose first what opencode asks permission for: `nexus settings set opencode.ask commands_and_edits` has it ask \
+             before every command and change, `as_configured` leaves it to its own configuration."
+                .to_owned()
+        })
+    })
+}
+
 /// Makes every section of the settings file known.
 pub fn sections(settings: &SettingsFile) {
     settings.section::<opencode::OpencodeSettings>();
+    settings.section::<tunnel::TunnelSettings>();
     settings.section::<chat::ChatSettings>();
     settings.section::<gateway::GatewaySettings>();
     settings.section::<notices::NoticesSettings>();
@@ -174,6 +215,13 @@ pub const NOUNS: &[Noun] = &[
         about: "The opencode server",
         id: ModuleId(opencode::ID),
         verbs: opencode::VERBS,
+        offline: None,
+    },
+    Noun {
+        word: "tunnel",
+        about: "Remote access",
+        id: ModuleId(tunnel::ID),
+        verbs: tunnel::VERBS,
         offline: None,
     },
     Noun {
@@ -278,8 +326,8 @@ pub(crate) fn still_at_work(titles: &[String]) -> String {
     format!("Still at work: “{}”.", titles.join("”, “"))
 }
 
-/// Keeps the passwords of opencode's runs out of every log.
-fn hide(capture: &Capture) -> opencode::Hide {
+/// Keeps the secrets of children's runs out of every log.
+fn hide(capture: &Capture) -> Box<dyn Fn(Secret) + Send + Sync> {
     let capture = capture.clone();
     Box::new(move |secret| capture.hide(secret))
 }
@@ -290,8 +338,8 @@ fn clean(capture: &Capture) -> opencode::Clean {
     Arc::new(move |text| capture.clean(text))
 }
 
-/// Puts what opencode prints into its log.
-struct Output(logs::LogSink);
+/// Puts what a child prints into its log.
+struct Output(&'static str, logs::LogSink);
 
 impl supervisor::Sink for Output {
     fn line(&self, stream: supervisor::Stream, line: &str) {
@@ -299,14 +347,16 @@ impl supervisor::Sink for Output {
             supervisor::Stream::Out => logs::Stream::Out,
             supervisor::Stream::Error => logs::Stream::Err,
         };
-        self.0.line(opencode::ID, stream, line);
+        self.1.line(self.0, stream, line);
     }
 
     fn dropped(&self, lines: u64, bytes: u64) {
+        let role = self.0;
         tracing::warn!(
+            role,
             lines,
             bytes,
-            "opencode prints faster than is kept: lines were dropped"
+            "it prints faster than is kept: lines were dropped"
         );
     }
 }
@@ -345,6 +395,7 @@ fn dashboard_parts(capture: Capture, opencode: &Arc<Opencode>) -> dashboard::Par
     dashboard::Parts {
         verbs: vec![
             (ModuleId(opencode::ID), opencode::VERBS),
+            (ModuleId(tunnel::ID), tunnel::VERBS),
             (notices::ID, notices::VERBS),
             (autostart::ID, autostart::VERBS),
         ],

@@ -16,6 +16,7 @@ pub(super) fn act(cx: &Cx, asked: Devices) -> Result<(), Failure> {
     let act = match asked {
         Devices::List => DevicesAct::List,
         Devices::Token { name } => DevicesAct::Token { name },
+        Devices::Unlock => DevicesAct::Unlock,
         Devices::Revoke { id, all: _ } => DevicesAct::Revoke { id },
     };
     let is_list = act == DevicesAct::List;
@@ -43,6 +44,10 @@ pub(crate) async fn answer(door: &Door, act: DevicesAct) -> Result<Value, Failur
         DevicesAct::Token { name } => {
             let token = door.script_token(&name).await.map_err(failed)?;
             Ok(json!(token.expose()))
+        }
+        DevicesAct::Unlock => {
+            door.allow_logins_from_outside().await.map_err(failed)?;
+            Ok(json!("Logging in from outside is allowed."))
         }
         DevicesAct::Revoke { id: Some(id) } => match door.revoke(&id).await.map_err(failed)? {
             true => Ok(Value::Null),

@@ -128,6 +128,8 @@ pub(super) enum Devices {
         /// What it is for
         name: String,
     },
+    /// Allow logging in from outside again, after too many wrong passwords had ended it
+    Unlock,
     /// Log a device out
     Revoke {
         /// Its id, from `nexus devices list`

@@ -40,6 +40,8 @@ impl Offline {
             upstream: watch::channel(None).1,
             event_tap: Arc::new(|| Box::pin(futures_util::stream::empty())),
             header: modules::header(&self.cx),
+            outside: watch::channel(kit::Outside::default()).1,
+            origin: watch::Sender::new(kit::Origin::Closed),
             admits: Arc::new(|_, _| false),
         };
         Ok(Gateway::new(&self.cx, store, parts)?.door())

@@ -35,6 +35,7 @@ const EDGES: &[(&str, &[&str])] = &[
             "os",
             "store",
             "supervisor",
+            "tunnel",
             "web",
         ],
     ),
@@ -42,6 +43,7 @@ const EDGES: &[(&str, &[&str])] = &[
     ("os", &[]),
     ("store", &[]),
     ("supervisor", &["os"]),
+    ("tunnel", &["kit", "supervisor"]),
     ("web", &["kit"]),
     ("window", &["kit"]),
 ];

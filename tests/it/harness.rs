@@ -1,6 +1,7 @@
 //! What a story stands on: a home of its own, an agent, sessions at its door, and waiting with a deadline.
 
 mod agent;
+mod cloudflare;
 mod desktop;
 mod home;
 mod http;
@@ -9,6 +10,7 @@ mod process;
 mod wait;
 
 pub use agent::{Agent, Options};
+pub use cloudflare::Cloudflare;
 pub use desktop::{Desktop, Part};
 pub use home::Home;
 pub use http::{Session, block_on};

@@ -16,6 +16,7 @@ mod control;
 mod desktop;
 mod desktop_rig;
 mod edges;
+mod outside;
 mod readme;
 mod security;
 mod start;

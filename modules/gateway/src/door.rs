@@ -65,6 +65,15 @@ impl Door {
         self.0.credential.is_set()
     }
 
+    /// Allows logging in from outside again, after too many wrong passwords had ended it.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn allow_logins_from_outside(&self) -> Result<(), StoreError> {
+        tracing::info!(target: "audit", event = "remote_login_on", "logging in from outside is allowed again");
+        self.0.throttle.reopen().await
+    }
+
     /// A passphrase worth using.
     pub fn suggest(&self) -> Secret {
         credential::passphrase()

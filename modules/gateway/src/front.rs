@@ -21,6 +21,7 @@ use crate::{
     keys::Keys,
     origin, path,
     proxy::{self, Proxy},
+    remote,
     session::{Kind, Session},
     wire::{Answering, Talk},
 };
@@ -29,7 +30,8 @@ use crate::{
 #[derive(Clone)]
 pub(crate) struct Visit {
     pub(crate) listener: Listener,
-    /// The peer's address; no header is asked.
+    /// Whose it is: the peer's at the local listener, where no header is asked; what Cloudflare says of its visitor at
+    /// the tunnel's, where every peer is cloudflared.
     pub(crate) address: IpAddr,
     /// Cancelled when the listener ends.
     pub(crate) stop: CancellationToken,
@@ -112,6 +114,11 @@ impl Front {
         let Some(host) = hosts.admitted(request.headers()) else {
             return answer::bare(StatusCode::MISDIRECTED_REQUEST);
         };
+        let Some(address) = source(&visit, request.headers()) else {
+            // Not from Cloudflare's edge: nobody else has business at this listener.
+            return answer::bare(StatusCode::FORBIDDEN);
+        };
+        let visit = Visit { address, ..visit };
         let origin = match visit.listener {
             Listener::Local => format!("http://{host}"),
             Listener::Tunnel => format!("https://{host}"),
@@ -140,6 +147,9 @@ impl Front {
         }
         if !is_canonical {
             return No::NotFound.answer(request.headers());
+        }
+        if visit.listener == Listener::Tunnel && !remote::is_open(path) {
+            return No::NotHere.answer(request.headers());
         }
         if let Some(rest) = path.strip_prefix(PROXY_PREFIX) {
             // Found again in the request, which is about to be taken apart.
@@ -196,8 +206,17 @@ impl Front {
     ) -> Response<Body> {
         let mut request = request.map(Body::new);
         let caller = session.caller();
+        let pages = match visit.listener {
+            Listener::Local => Arc::clone(&self.pages),
+            Listener::Tunnel => self
+                .pages
+                .iter()
+                .filter(|page| remote::is_open(page.path))
+                .cloned()
+                .collect(),
+        };
         let chrome = Chrome {
-            pages: Arc::clone(&self.pages),
+            pages,
             caller: caller.clone(),
             path: request.uri().path().to_owned(),
             overview: self.overview.clone(),
@@ -219,6 +238,23 @@ impl Front {
         response
     }
 }
+
+/// Whose request it is; `None` when it has to be said and is not.
+fn source(visit: &Visit, headers: &HeaderMap) -> Option<IpAddr> {
+    match visit.listener {
+        Listener::Local => Some(visit.address),
+        Listener::Tunnel => {
+            let mut given = headers.get_all(CLIENT).iter();
+            let (address, None) = (given.next()?.to_str().ok()?, given.next()) else {
+                return None;
+            };
+            address.parse().ok()
+        }
+    }
+}
+
+/// Where Cloudflare says who its visitor is. It replaces whatever the visitor sent under this name.
+const CLIENT: &str = "cf-connecting-ip";
 
 fn is_known(method: &Method) -> bool {
     matches!(

@@ -17,6 +17,11 @@ impl Hosts {
         Self(ports.map(|port| format!("127.0.0.1:{port}")).collect())
     }
 
+    /// The public `names`, as they arrive through Cloudflare: without a port.
+    pub fn public(names: &[String]) -> Self {
+        Self(names.to_vec())
+    }
+
     /// The one `Host` of a request if it is on the list.
     pub fn admitted<'a>(&self, headers: &'a HeaderMap) -> Option<&'a str> {
         let mut given = headers.get_all(header::HOST).iter();

@@ -32,9 +32,11 @@ mod listener;
 mod live;
 mod login;
 mod origin;
+mod outside;
 mod password;
 pub mod path;
 pub mod proxy;
+mod remote;
 mod router;
 mod run;
 pub mod scan;
@@ -47,7 +49,10 @@ mod wire;
 
 use std::{net::SocketAddr, sync::Arc};
 
-use kit::{BoxFuture, CancellationToken, Context, EventTap, Module, ModuleId, Page, Status, Upstream};
+use kit::{
+    BoxFuture, CancellationToken, Context, EventTap, Module, ModuleId, Origin, Outside, Page, Status,
+    Upstream,
+};
 use store::Store;
 use tokio::sync::watch;
 
@@ -64,6 +69,7 @@ use api::Api;
 use front::Front;
 use keys::Keys;
 use live::Live;
+use outside::Tunnelled;
 use proxy::Proxy;
 use run::Run;
 
@@ -77,6 +83,10 @@ pub struct Parts {
     pub event_tap: EventTap,
     /// The feed of the header of every page.
     pub header: HeaderSource,
+    /// What is wanted of the port that only cloudflared is given.
+    pub outside: watch::Receiver<Outside>,
+    /// Told where that port stands.
+    pub origin: watch::Sender<Origin>,
     /// Whether the other end of a connection, from the first address to the second, may speak at all.
     pub admits: Admits,
 }
@@ -88,6 +98,7 @@ pub type Admits = Arc<dyn Fn(SocketAddr, SocketAddr) -> bool + Send + Sync>;
 pub struct Gateway {
     keys: Arc<Keys>,
     run: Run,
+    tunnelled: Tunnelled,
     status: watch::Receiver<Status>,
 }
 
@@ -131,8 +142,20 @@ impl Gateway {
             keys: Arc::clone(&keys),
         });
         let settings = cx.settings.section::<GatewaySettings>();
+        let tunnelled = Tunnelled {
+            keys: Arc::clone(&keys),
+            front: Arc::clone(&front),
+            admits: Arc::clone(&parts.admits),
+            wanted: parts.outside,
+            origin: parts.origin,
+        };
         let (run, status) = Run::new(Arc::clone(&keys), front, settings, sockets, parts.admits);
-        Ok(Arc::new(Self { keys, run, status }))
+        Ok(Arc::new(Self {
+            keys,
+            run,
+            tunnelled,
+            status,
+        }))
     }
 
     /// What the rest of the agent may ask of the gateway.
@@ -155,6 +178,17 @@ impl Module for Gateway {
     }
 
     fn run(self: Arc<Self>, stop: CancellationToken) -> BoxFuture<'static, anyhow::Result<()>> {
-        Box::pin(async move { self.run.run(stop).await })
+        Box::pin(async move {
+            // A gateway that fails takes the way in from outside with it.
+            let ending = stop.child_token();
+            let outside = self.tunnelled.run(ending.clone());
+            let inside = async {
+                let ended = self.run.run(stop).await;
+                ending.cancel();
+                ended
+            };
+            let (ended, ()) = tokio::join!(inside, outside);
+            ended
+        })
     }
 }

@@ -23,8 +23,9 @@ use crate::{
 use crowd::Crowd;
 pub(crate) use port::{BindError, bind};
 
-/// Connections of the local listener. What is left over makes room, see [`Crowd`].
-const CONNECTIONS_MAX: usize = 512;
+/// Connections of each listener. What is left over makes room, see [`Crowd`].
+const LOCAL_CONNECTIONS_MAX: usize = 512;
+const TUNNEL_CONNECTIONS_MAX: usize = 256;
 
 /// After the system had no descriptor or memory for a connection.
 const PAUSE_FIRST: Duration = Duration::from_millis(100);
@@ -45,7 +46,10 @@ pub(crate) async fn serve(
     admits: Admits,
     stop: CancellationToken,
 ) {
-    let mut crowd = Crowd::new(CONNECTIONS_MAX);
+    let mut crowd = Crowd::new(match listener {
+        Listener::Local => LOCAL_CONNECTIONS_MAX,
+        Listener::Tunnel => TUNNEL_CONNECTIONS_MAX,
+    });
     let mut pause = PAUSE_FIRST;
     while let Some(accepted) = crowd.next(&socket, &stop).await {
         match accepted {
@@ -56,7 +60,6 @@ pub(crate) async fn serve(
                     tracing::debug!(%peer, "a connection of somebody else was closed");
                     continue;
                 }
-                let hosts = Arc::clone(&hosts.borrow());
                 let talk = Arc::new(Talk::default());
                 let connection = Connection {
                     stream,
@@ -65,7 +68,13 @@ pub(crate) async fn serve(
                 };
                 crowd.seat(
                     talk,
-                    converse(connection, listener, hosts, Arc::clone(&front), stop.clone()),
+                    converse(
+                        connection,
+                        listener,
+                        hosts.clone(),
+                        Arc::clone(&front),
+                        stop.clone(),
+                    ),
                 );
             }
             Err(error) if is_the_peers(&error) => {}
@@ -98,7 +107,7 @@ struct Connection {
 async fn converse(
     connection: Connection,
     listener: Listener,
-    hosts: Arc<Hosts>,
+    hosts: watch::Receiver<Arc<Hosts>>,
     front: Arc<Front>,
     stop: CancellationToken,
 ) {
@@ -107,15 +116,17 @@ async fn converse(
         tracing::debug!(%error, "a connection went away at once");
         return;
     }
-    let wire = Wire::new(stream, Arc::clone(&talk));
+    let wire = Wire::new(stream, listener, Arc::clone(&talk));
     let service = service_fn(|request| {
         let visit = Visit {
             listener,
             address: peer.ip(),
             stop: stop.clone(),
         };
-        let (front, hosts, talk) = (&front, &hosts, &talk);
-        async move { Ok::<_, std::convert::Infallible>(front.answer(visit, hosts, talk, request).await) }
+        // Names change while connections live: a tunnel's former name must not be answered.
+        let hosts = Arc::clone(&hosts.borrow());
+        let (front, talk) = (&front, &talk);
+        async move { Ok::<_, std::convert::Infallible>(front.answer(visit, &hosts, talk, request).await) }
     });
     let connection = http1::Builder::new()
         .keep_alive(true)

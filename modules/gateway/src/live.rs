@@ -16,7 +16,7 @@ use axum::{
     response::IntoResponse,
     routing::get,
 };
-use kit::{Caller, CancellationToken, Feed, Frame, LiveRequest, Module};
+use kit::{Caller, CancellationToken, Feed, Frame, Listener, LiveRequest, Module};
 use serde::Deserialize;
 use tokio::time::{Instant, sleep_until, timeout};
 use tokio_util::task::TaskTracker;
@@ -25,6 +25,7 @@ use crate::{
     answer::No,
     front::Visit,
     keys::{Keys, StreamPlace},
+    remote,
     session::Session,
 };
 
@@ -79,6 +80,9 @@ async fn open(
     headers: HeaderMap,
     upgrade: WebSocketUpgrade,
 ) -> Response<Body> {
+    if visit.listener == Listener::Tunnel && !remote::shows(&wanted.view) {
+        return No::NotHere.answer(&headers);
+    }
     let request = LiveRequest {
         key: wanted.key,
         cursor: wanted.cursor,

@@ -18,7 +18,7 @@ use crate::{
     keys::{Keys, Proof},
     password, path,
     session::{Kind, Session},
-    throttle::{Locked, whole_seconds},
+    throttle::{Refused, whole_seconds},
 };
 
 /// After this many seconds a login that found the hashing busy may be tried again.
@@ -48,9 +48,14 @@ pub(crate) async fn submit(
         Verdict::Right(proof) => enter(&keys, &visit, &headers, &next, proof).await,
         Verdict::Wrong => wrong(&next),
         Verdict::Later(seconds) => later(&next, seconds),
+        Verdict::Off => answer::page_with(StatusCode::TOO_MANY_REQUESTS, page(&next, Some(OFF))),
         Verdict::Failed => No::Internal.answer(&headers),
     }
 }
+
+/// After too many wrong passwords from outside.
+const OFF: &str = "Logging in from outside is off, because a hundred passwords in a row were wrong. At the machine, \
+                   `nexus devices unlock` allows it again. Devices that are logged in stay so.";
 
 fn wrong(next: &str) -> Response<Body> {
     answer::page_with(
@@ -65,6 +70,8 @@ pub(crate) enum Verdict {
     Wrong,
     /// Nothing was checked; try again in so many seconds.
     Later(u64),
+    /// Nobody may try from here until the owner allows it at the machine.
+    Off,
     Failed,
 }
 
@@ -76,25 +83,35 @@ pub(crate) async fn check(keys: &Arc<Keys>, visit: &Visit, password: kit::Secret
     };
     let attempt = match keys.throttle.admit(listener, source).await {
         Ok(Ok(attempt)) => attempt,
-        Ok(Err(Locked(left))) => {
+        Ok(Err(Refused::Later(left))) => {
             log("locked");
             return Verdict::Later(whole_seconds(left));
+        }
+        Ok(Err(Refused::Off)) => {
+            log("off");
+            return Verdict::Off;
         }
         Err(error) => {
             tracing::warn!(%error, "a login could not be counted and was refused");
             return Verdict::Failed;
         }
     };
+    let is_last = attempt.is_last;
     let outcome = keys.verify(listener, password).await;
     let (verdict, settled) = match outcome {
         Ok(Some(proof)) => (Verdict::Right(proof), keys.throttle.right(attempt).await),
-        Ok(None) => (Verdict::Wrong, Ok(())),
+        Ok(None) => {
+            if is_last {
+                tell_off(keys);
+            }
+            (Verdict::Wrong, Ok(()))
+        }
         Err(_busy) => (Verdict::Later(BUSY_RETRY_S), keys.throttle.undone(attempt).await),
     };
     log(match verdict {
         Verdict::Right(_) => "right",
         Verdict::Wrong | Verdict::Failed => "wrong",
-        Verdict::Later(_) => "busy",
+        Verdict::Later(_) | Verdict::Off => "busy",
     });
     if let Err(error) = settled {
         tracing::warn!(%error, "earlier failures could not be forgotten");
@@ -163,6 +180,20 @@ fn tell(keys: &Keys, session: &Session, source: IpAddr) {
             "{} at {source}. If this was not you, end the session on the page of the devices.",
             session.device
         ),
+        page: "/devices".to_owned(),
+        answers: Vec::new(),
+    });
+}
+
+fn tell_off(keys: &Keys) {
+    tracing::warn!(target: "audit", event = "remote_login_off", "a hundred wrong passwords in a row from outside");
+    keys.notices.send(Notice {
+        kind: NoticeKind::Login,
+        key: "login-off".to_owned(),
+        title: "Somebody outside keeps guessing your password".to_owned(),
+        body: "A hundred in a row were wrong, so nobody can log in from outside any more. Devices that are logged in stay \
+               so. `nexus devices unlock` allows logging in again."
+            .to_owned(),
         page: "/devices".to_owned(),
         answers: Vec::new(),
     });

@@ -45,6 +45,8 @@ pub(crate) async fn submit(
             Verdict::Right(proof) => Provided::Proved(proof),
             Verdict::Wrong => return refused(StatusCode::FORBIDDEN, "The current password is wrong."),
             Verdict::Failed => return No::Internal.answer(&headers),
+            // Said of the tunnel's listener only, which does not lead here.
+            Verdict::Off => return No::NotHere.answer(&headers),
             Verdict::Later(seconds) => {
                 return later(refused, seconds, "Too many wrong passwords. Try again later.");
             }

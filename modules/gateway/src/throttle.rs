@@ -5,6 +5,7 @@
 //! database, because a lock that ends with a restart is none.
 
 mod ledger;
+mod outsiders;
 
 use std::{
     net::IpAddr,
@@ -15,31 +16,59 @@ use std::{
 use kit::Listener;
 use store::{
     Store, StoreError,
-    rusqlite::{Transaction, params},
+    rusqlite::{OptionalExtension, Transaction, params},
 };
 
 use crate::clock::{Clock, from_ms, to_ms};
 pub use ledger::{FAILURES_MAX, Ledger, Locked, Record, Source};
+pub use outsiders::{Barred, FREE_MAX, IN_A_ROW_MAX, Outsiders};
 
-const STEPS: &[&str] = &["CREATE TABLE gateway_throttle (
-    source TEXT PRIMARY KEY,
-    failures INTEGER NOT NULL,
-    first_ms INTEGER NOT NULL,
-    locked_until_ms INTEGER NOT NULL,
-    locks INTEGER NOT NULL
-) WITHOUT ROWID"];
+const STEPS: &[&str] = &[
+    "CREATE TABLE gateway_throttle (
+        source TEXT PRIMARY KEY,
+        failures INTEGER NOT NULL,
+        first_ms INTEGER NOT NULL,
+        locked_until_ms INTEGER NOT NULL,
+        locks INTEGER NOT NULL
+    ) WITHOUT ROWID",
+    // One row: `wrong_ms` is a JSON array of times.
+    "CREATE TABLE gateway_outsiders (
+        id INTEGER PRIMARY KEY CHECK (id = 1),
+        in_a_row INTEGER NOT NULL,
+        wrong_ms TEXT NOT NULL
+    )",
+];
 
 /// See the module.
 pub struct Throttle {
     store: Store,
     clock: Arc<Clock>,
-    ledger: Arc<Mutex<Ledger>>,
+    books: Arc<Mutex<Books>>,
+}
+
+/// Both accounts: of each source, and of all from outside together.
+#[derive(Debug, Default)]
+struct Books {
+    ledger: Ledger,
+    outsiders: Outsiders,
+}
+
+/// Why an attempt is not admitted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Refused {
+    /// Try again after this.
+    Later(Duration),
+    /// Nobody may try from outside until the owner allows it at the machine.
+    Off,
 }
 
 /// An attempt that was admitted. It counts as wrong unless it is told otherwise, dropped or not.
 #[must_use]
 pub struct Attempt {
+    listener: Listener,
     source: Source,
+    /// It was the one after which nobody may try from outside any more.
+    pub(crate) is_last: bool,
 }
 
 impl Throttle {
@@ -64,14 +93,26 @@ impl Throttle {
             })?;
             rows.collect::<Result<Vec<_>, _>>()
         })?;
+        let outsiders = store.read_blocking(|db| {
+            let row = "SELECT in_a_row, wrong_ms FROM gateway_outsiders WHERE id = 1";
+            db.query_row(row, [], |row| {
+                Ok((row.get::<_, u32>(0)?, row.get::<_, String>(1)?))
+            })
+            .optional()
+        })?;
+        let (in_a_row, wrong) = outsiders.unwrap_or_default();
+        let wrong: Vec<u64> = serde_json::from_str(&wrong).unwrap_or_default();
         Ok(Self {
             store,
             clock,
-            ledger: Arc::new(Mutex::new(Ledger::restored(rows))),
+            books: Arc::new(Mutex::new(Books {
+                ledger: Ledger::restored(rows),
+                outsiders: Outsiders::restored(wrong.into_iter().map(from_ms), in_a_row),
+            })),
         })
     }
 
-    /// Admits an attempt, or says how long the source is locked. Nothing costly has happened by then.
+    /// Admits an attempt, or says why not. Nothing costly has happened by then.
     ///
     /// The failure is in the database when this returns: a crash in between cannot be used to try again.
     ///
@@ -81,19 +122,24 @@ impl Throttle {
         &self,
         listener: Listener,
         address: IpAddr,
-    ) -> Result<Result<Attempt, Locked>, StoreError> {
+    ) -> Result<Result<Attempt, Refused>, StoreError> {
         let source = Source::new(listener, address);
         let now = self.clock.now();
         let (admitted, mut changed) = {
-            let mut ledger = self.ledger();
-            (ledger.admit(&source, now), ledger.take_forgotten())
+            let mut books = self.books();
+            let admitted = books.admit(listener, &source, now);
+            (admitted, books.ledger.take_forgotten())
         };
         match admitted {
-            Err(locked) => Ok(Err(locked)),
-            Ok(()) => {
+            Err(refused) => Ok(Err(refused)),
+            Ok(is_last) => {
                 changed.push(source.clone());
-                self.save(changed).await?;
-                Ok(Ok(Attempt { source }))
+                self.save(listener, changed).await?;
+                Ok(Ok(Attempt {
+                    listener,
+                    source,
+                    is_last,
+                }))
             }
         }
     }
@@ -103,8 +149,14 @@ impl Throttle {
     /// # Errors
     /// When the database fails; after a restart the earlier failures count again.
     pub async fn right(&self, attempt: Attempt) -> Result<(), StoreError> {
-        self.ledger().right(&attempt.source);
-        self.save(vec![attempt.source]).await
+        {
+            let mut books = self.books();
+            books.ledger.right(&attempt.source);
+            if attempt.listener == Listener::Tunnel {
+                books.outsiders.right();
+            }
+        }
+        self.save(attempt.listener, vec![attempt.source]).await
     }
 
     /// The attempt was not judged at all (the hashing was too busy): it does not count.
@@ -112,32 +164,89 @@ impl Throttle {
     /// # Errors
     /// As [`right`](Self::right).
     pub async fn undone(&self, attempt: Attempt) -> Result<(), StoreError> {
-        self.ledger().undo(&attempt.source);
-        self.save(vec![attempt.source]).await
+        {
+            let mut books = self.books();
+            books.ledger.undo(&attempt.source);
+            if attempt.listener == Listener::Tunnel {
+                books.outsiders.undo();
+            }
+        }
+        self.save(attempt.listener, vec![attempt.source]).await
     }
 
-    /// Makes the database say of `sources` what the ledger says when it is their turn: whoever writes last, writes
-    /// the latest.
-    async fn save(&self, sources: Vec<Source>) -> Result<(), StoreError> {
-        let ledger = Arc::clone(&self.ledger);
+    /// The owner allows attempts from outside again.
+    ///
+    /// # Errors
+    /// When the database fails; they are allowed until the next restart then.
+    pub async fn reopen(&self) -> Result<(), StoreError> {
+        self.books().outsiders.reopen();
+        self.save(Listener::Tunnel, Vec::new()).await
+    }
+
+    /// Makes the database say of `sources` what the books say when it is their turn: whoever writes last, writes the
+    /// latest.
+    async fn save(&self, listener: Listener, sources: Vec<Source>) -> Result<(), StoreError> {
+        let books = Arc::clone(&self.books);
         self.store
             .write(move |db| {
                 for source in &sources {
-                    let record = lock(&ledger).record(source);
+                    let record = lock(&books).ledger.record(source);
                     write(db, source, record)?;
+                }
+                if listener == Listener::Tunnel {
+                    let outsiders = lock(&books).outsiders.clone();
+                    write_outsiders(db, &outsiders)?;
                 }
                 Ok(())
             })
             .await
     }
 
-    fn ledger(&self) -> MutexGuard<'_, Ledger> {
-        lock(&self.ledger)
+    fn books(&self) -> MutexGuard<'_, Books> {
+        lock(&self.books)
     }
 }
 
-fn lock(ledger: &Mutex<Ledger>) -> MutexGuard<'_, Ledger> {
-    ledger.lock().unwrap_or_else(PoisonError::into_inner)
+impl Books {
+    /// Whether the attempt was the last one for everybody outside.
+    fn admit(&mut self, listener: Listener, source: &Source, now: SystemTime) -> Result<bool, Refused> {
+        if listener == Listener::Local {
+            return match self.ledger.admit(source, now) {
+                Ok(()) => Ok(false),
+                Err(Locked(left)) => Err(Refused::Later(left)),
+            };
+        }
+        if self.outsiders.is_off() {
+            return Err(Refused::Off);
+        }
+        // The source's own account first: whoever is locked takes nobody else's turn.
+        self.ledger
+            .admit(source, now)
+            .map_err(|Locked(left)| Refused::Later(left))?;
+        match self.outsiders.admit(now) {
+            Ok(()) => Ok(self.outsiders.is_off()),
+            Err(barred) => {
+                self.ledger.undo(source);
+                Err(match barred {
+                    Barred::Wait(left) => Refused::Later(left),
+                    Barred::Off => Refused::Off,
+                })
+            }
+        }
+    }
+}
+
+fn lock(books: &Mutex<Books>) -> MutexGuard<'_, Books> {
+    books.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn write_outsiders(db: &Transaction<'_>, outsiders: &Outsiders) -> store::rusqlite::Result<usize> {
+    let (wrong, in_a_row) = outsiders.kept();
+    let wrong: Vec<u64> = wrong.map(to_ms).collect();
+    db.execute(
+        "INSERT OR REPLACE INTO gateway_outsiders (id, in_a_row, wrong_ms) VALUES (1, ?1, ?2)",
+        params![in_a_row, serde_json::json!(wrong).to_string()],
+    )
 }
 
 fn write(db: &Transaction<'_>, source: &Source, record: Option<Record>) -> store::rusqlite::Result<usize> {
@@ -179,8 +288,8 @@ mod tests {
 
         for number in 0..u32::try_from(ledger::SOURCES_MAX).unwrap() + 50 {
             let address = IpAddr::V4(Ipv4Addr::from_bits(0x0a00_0000 + number));
-            let admitted = throttle.admit(Listener::Tunnel, address).await.unwrap();
-            assert!(admitted.is_ok());
+            throttle.admit(Listener::Tunnel, address).await.unwrap().ok();
+            throttle.reopen().await.unwrap();
         }
 
         let rows: u32 = store

@@ -16,6 +16,8 @@ use std::{
 use bytes::{Buf, BytesMut};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
+use kit::Listener;
+
 use crate::scan::{Place, Refusal, Scanner, Step};
 use limits::{ReadClock, WriteClock};
 use refusal::Farewell;
@@ -90,7 +92,7 @@ pub(crate) struct Wire<S> {
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
-    pub(crate) fn new(stream: S, talk: Arc<Talk>) -> Self {
+    pub(crate) fn new(stream: S, listener: Listener, talk: Arc<Talk>) -> Self {
         Self {
             stream,
             talk,
@@ -101,7 +103,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
             refused: None,
             reading: ReadClock::default(),
             writing: WriteClock::default(),
-            farewell: Farewell::default(),
+            farewell: Farewell::of(listener),
         }
     }
 

@@ -15,6 +15,15 @@ pub fn file_stamp(time: SystemTime) -> String {
     rfc3339(time).replace(['-', ':'], "")
 }
 
+/// The time of day where this machine is, e.g. `18:05`.
+pub fn clock(time: SystemTime) -> String {
+    let stamp = Timestamp::try_from(time).unwrap_or(Timestamp::UNIX_EPOCH);
+    stamp
+        .to_zoned(jiff::tz::TimeZone::system())
+        .strftime("%H:%M")
+        .to_string()
+}
+
 #[cfg(test)]
 mod tests {
     use std::time::Duration;

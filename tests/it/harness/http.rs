@@ -51,6 +51,8 @@ impl Answer {
 #[derive(Clone)]
 pub struct Session {
     base: String,
+    /// What pages of ours are at, as the browser sees it.
+    origin: String,
     cookie: Option<String>,
     http: reqwest::Client,
 }
@@ -64,10 +66,20 @@ impl Session {
             .no_proxy()
             .build()
             .unwrap();
+        let base = base.trim_end_matches('/').to_owned();
         Self {
-            base: base.trim_end_matches('/').to_owned(),
+            origin: base.clone(),
+            base,
             cookie: None,
             http,
+        }
+    }
+
+    /// A visitor of `https://HOST`, whose way there begins at `edge`, the plain port of Cloudflare's stand-in.
+    pub fn visitor(edge: &str, host: &str) -> Self {
+        Self {
+            origin: format!("https://{host}"),
+            ..Self::stranger(&format!("http://{edge}"))
         }
     }
 
@@ -108,7 +120,11 @@ impl Session {
             .http
             .request(method, format!("{}{path}", self.base))
             .header("Sec-Fetch-Site", "same-origin")
-            .header(header::ORIGIN, &self.base);
+            .header(header::ORIGIN, &self.origin);
+        let builder = match self.origin.strip_prefix("https://") {
+            Some(host) => builder.header(header::HOST, host),
+            None => builder,
+        };
         match &self.cookie {
             Some(cookie) => builder.header(header::COOKIE, cookie),
             None => builder,

@@ -141,7 +141,7 @@ mod tests {
             .await
             .unwrap();
         let mut head = [0; 28];
-        Wire::new(far, Arc::clone(talk))
+        Wire::new(far, kit::Listener::Local, Arc::clone(talk))
             .read_exact(&mut head)
             .await
             .unwrap();

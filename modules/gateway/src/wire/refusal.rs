@@ -25,7 +25,7 @@ const LINGER_BYTES_MAX: usize = 4 * 1024 * 1024;
 const LINGER_MAX: Duration = Duration::from_secs(2);
 
 /// The last word, with the headers every answer has.
-fn answer(refusal: Refusal) -> String {
+fn answer(refusal: Refusal, listener: Listener) -> String {
     let (status, code, text) = match refusal {
         Refusal::Ambiguous => ("400 Bad Request", "bad_request", "The request is malformed."),
         Refusal::Method => ("405 Method Not Allowed", "method", "This method is not served."),
@@ -39,7 +39,7 @@ fn answer(refusal: Refusal) -> String {
     let mut headers = HeaderMap::new();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
-    harden(&mut headers, Listener::Local);
+    harden(&mut headers, listener);
     let mut word = format!("HTTP/1.1 {status}\r\n");
     for (name, value) in &headers {
         if let Ok(value) = value.to_str() {
@@ -55,8 +55,8 @@ fn answer(refusal: Refusal) -> String {
 }
 
 /// Says the last word, closes our half, and reads what still comes for a moment.
-#[derive(Default)]
 pub(super) struct Farewell {
+    listener: Listener,
     written: usize,
     is_closed: bool,
     drained: usize,
@@ -64,6 +64,17 @@ pub(super) struct Farewell {
 }
 
 impl Farewell {
+    /// For a connection of `listener`.
+    pub(super) fn of(listener: Listener) -> Self {
+        Self {
+            listener,
+            written: 0,
+            is_closed: false,
+            drained: 0,
+            linger: None,
+        }
+    }
+
     pub(super) fn poll<S: AsyncRead + AsyncWrite + Unpin>(
         &mut self,
         cx: &mut Context<'_>,
@@ -71,7 +82,9 @@ impl Farewell {
         refusal: Option<Refusal>,
         is_sending: bool,
     ) -> Poll<io::Result<()>> {
-        let word = refusal.map(answer).unwrap_or_default();
+        let word = refusal
+            .map(|refusal| answer(refusal, self.listener))
+            .unwrap_or_default();
         let word = word.as_bytes();
         let linger = self
             .linger

@@ -12,7 +12,11 @@ const HEAD: &[u8] = b"POST /a HTTP/1.1\r\nHost: h\r\nContent-Length: 10000\r\n\r
 fn pair() -> (DuplexStream, Wire<DuplexStream>, Arc<Talk>) {
     let (near, far) = duplex(64 * 1024);
     let talk = Arc::new(Talk::default());
-    (near, Wire::new(far, Arc::clone(&talk)), talk)
+    (
+        near,
+        Wire::new(far, kit::Listener::Local, Arc::clone(&talk)),
+        talk,
+    )
 }
 
 /// Reads until the wire gives nothing more, and tells what came and how long it took.

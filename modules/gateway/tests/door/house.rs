@@ -19,8 +19,8 @@ use futures_util::StreamExt;
 use gateway::{Clock, Door, Gateway, Parts, Purpose};
 use kit::{
     ActError, AgentFacts, BoxFuture, CancellationToken, Context, Dirs, Feed, Frame, LiveRequest, Module,
-    ModuleId, NoticeSender, Overview, Patch, Reply, Secret, Secrets, SecretsError, SettingsFile, Status,
-    Told, Upstream, Verb, VerbSpec,
+    ModuleId, NoticeSender, Origin, Outside, Overview, Patch, Reply, Secret, Secrets, SecretsError,
+    SettingsFile, Status, Told, Upstream, Verb, VerbSpec,
 };
 use store::Store;
 use tokio::{
@@ -66,6 +66,9 @@ pub struct House {
     pub settings: Arc<SettingsFile>,
     /// Every connection counts as somebody else's.
     pub is_shut: Arc<std::sync::atomic::AtomicBool>,
+    /// What is wanted of the port for the tunnel.
+    pub outside: watch::Sender<Outside>,
+    pub tunnel_origin: watch::Receiver<Origin>,
     time: Arc<Mutex<Duration>>,
     record: Arc<Record>,
     upstream: watch::Sender<Option<Upstream>>,
@@ -127,7 +130,11 @@ impl House {
         let tapped = events.clone();
         let is_shut = Arc::new(std::sync::atomic::AtomicBool::new(false));
         let shut = Arc::clone(&is_shut);
+        let (outside, outside_wanted) = watch::channel(Outside::default());
+        let (origin_said, origin) = watch::channel(Origin::default());
         let parts = Parts {
+            outside: outside_wanted,
+            origin: origin_said,
             admits: Arc::new(move |_, _| !shut.load(std::sync::atomic::Ordering::Relaxed)),
             modules: vec![Arc::new(Chat {
                 changes: watched,
@@ -162,6 +169,8 @@ impl House {
             status,
             settings,
             is_shut,
+            outside,
+            tunnel_origin: origin,
             time,
             record,
             upstream,
@@ -287,9 +296,79 @@ impl House {
         answer.cookie()
     }
 
+    /// Has the port for the tunnel opened, for `host`.
+    pub async fn open_outside(&self, host: &str) -> Outdoors {
+        self.outside.send_replace(Outside {
+            is_wanted: true,
+            port: 0,
+            hosts: vec![host.to_owned()],
+        });
+        let mut origin = self.tunnel_origin.clone();
+        let is_open = origin.wait_for(|origin| matches!(origin, Origin::Open(_)));
+        let origin = tokio::time::timeout(PATIENCE, is_open)
+            .await
+            .unwrap()
+            .unwrap()
+            .clone();
+        let Origin::Open(port) = origin else {
+            panic!("{origin:?}");
+        };
+        Outdoors {
+            port,
+            host: host.to_owned(),
+        }
+    }
+
     /// Sends bytes as they are and gives everything that comes back until the connection is closed.
     pub async fn raw(&self, bytes: &[u8]) -> String {
         raw(self.port, bytes).await
+    }
+}
+
+/// What cloudflared and a visitor behind it see.
+#[derive(Debug, Clone)]
+pub struct Outdoors {
+    pub port: u16,
+    pub host: String,
+}
+
+impl Outdoors {
+    /// A request as Cloudflare passes it on.
+    pub fn ask(&self, method: &str, path: &str) -> Ask {
+        Ask {
+            port: self.port,
+            method: method.to_owned(),
+            path: path.to_owned(),
+            headers: vec![
+                ("Host".to_owned(), self.host.clone()),
+                ("Cf-Connecting-Ip".to_owned(), "198.51.100.7".to_owned()),
+                (
+                    "X-Forwarded-For".to_owned(),
+                    "203.0.113.9, 198.51.100.7".to_owned(),
+                ),
+                ("X-Forwarded-Proto".to_owned(), "https".to_owned()),
+            ],
+            body: Vec::new(),
+        }
+    }
+
+    /// A login from `address`.
+    pub async fn log_in_from(&self, address: &str, password: &str) -> Answer {
+        let password: String = url::form_urlencoded::byte_serialize(password.as_bytes()).collect();
+        self.ask("POST", "/login")
+            .with("Sec-Fetch-Site", "same-origin")
+            .with("Content-Type", "application/x-www-form-urlencoded")
+            .with("Cf-Connecting-Ip", address)
+            .body(&format!("password={password}&next=/chat"))
+            .send()
+            .await
+    }
+
+    /// Logs in and gives the cookie.
+    pub async fn log_in(&self) -> String {
+        let answer = self.log_in_from("198.51.100.7", PASSWORD).await;
+        assert_eq!(answer.status, 303, "{answer:?}");
+        answer.cookie()
     }
 }
 

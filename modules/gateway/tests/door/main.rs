@@ -9,6 +9,7 @@ mod house;
 mod live;
 mod logging;
 mod login;
+mod outside;
 mod pages;
 mod port;
 mod proxy;

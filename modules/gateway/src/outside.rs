@@ -1,0 +1,260 @@
+//! The port that only cloudflared is given: open while it is wanted and may be, and proven shut to strangers first.
+//!
+//! What comes in here is remote whatever it says of itself. The port opens only with a password set, answers to no name
+//! until the guard has been tried on it from outside, and closes with its last precondition.
+
+use std::{
+    io,
+    net::{Ipv4Addr, SocketAddr},
+    sync::Arc,
+    time::Duration,
+};
+
+use kit::{CancellationToken, Listener, Origin, Outside};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{TcpListener, TcpStream},
+    sync::watch,
+    time::{sleep, timeout},
+};
+
+use crate::{
+    Admits,
+    credential::Stored,
+    front::Front,
+    host::Hosts,
+    keys::{self, Keys},
+    listener::{self, BindError},
+    token,
+};
+
+/// Under this name the last port is remembered: a tunnel's owner has told Cloudflare of it.
+const PORT: &str = "tunnel_port";
+
+/// How often it is looked whether the password is still there: its file is nobody's to announce.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+
+/// How long the trial of the guard may take.
+const TRIAL_MAX: Duration = Duration::from_secs(5);
+
+/// Until a port held by another program is tried again.
+const RETRY_EVERY: Duration = Duration::from_secs(10);
+
+/// See the module.
+pub(crate) struct Tunnelled {
+    pub(crate) keys: Arc<Keys>,
+    pub(crate) front: Arc<Front>,
+    pub(crate) admits: Admits,
+    pub(crate) wanted: watch::Receiver<Outside>,
+    pub(crate) origin: watch::Sender<Origin>,
+}
+
+impl Tunnelled {
+    /// Serves whenever it is wanted, until `stop`.
+    pub(crate) async fn run(&self, stop: CancellationToken) {
+        // However this ends, nothing is served and it is said.
+        let _closed = Closed(self);
+        let mut wanted = self.wanted.clone();
+        let mut was_wanted = false;
+        loop {
+            let wish = wanted.borrow_and_update().clone();
+            if wish.is_wanted && !was_wanted {
+                // Also an answer that is the same as last time is an answer.
+                self.say(Origin::Opening);
+            }
+            was_wanted = wish.is_wanted;
+            let is_refused = matches!(*self.origin.borrow(), Origin::Refused(_));
+            match self.fault().await {
+                None if wish.is_wanted => tokio::select! {
+                    () = stop.cancelled() => return,
+                    () = self.serve(&wish, &mut wanted) => continue,
+                },
+                Some(reason) if wish.is_wanted || is_refused => self.say(Origin::Refused(reason)),
+                Some(_) | None => self.say(Origin::Closed),
+            }
+            let is_refused = matches!(*self.origin.borrow(), Origin::Refused(_));
+            tokio::select! {
+                () = stop.cancelled() => return,
+                changed = wanted.changed() => if changed.is_err() { return },
+                // A reason that has gone is not shown for longer than it is true.
+                () = sleep(LOOK_EVERY), if is_refused => {}
+            }
+        }
+    }
+
+    /// From opening the port to closing it.
+    async fn serve(&self, wish: &Outside, wanted: &mut watch::Receiver<Outside>) {
+        self.say(Origin::Opening);
+        let socket = match listener::bind(wish.port, self.last_port()).await {
+            Ok(socket) => socket,
+            Err(error) => {
+                let reason = match error {
+                    BindError::Taken(port) => format!(
+                        "Port {port} is held by another program: stop it, or choose another `tunnel.port`."
+                    ),
+                    BindError::Failed(error) => {
+                        format!("No port could be opened on 127.0.0.1 for the tunnel: {error}.")
+                    }
+                };
+                self.refuse(reason, wanted).await;
+                return;
+            }
+        };
+        let Some(port) = self.remember(&socket).await else {
+            return;
+        };
+        let trial = format!("{}.invalid", token::short_id());
+        let (admitted, hosts) = watch::channel(Arc::new(Hosts::public(std::slice::from_ref(&trial))));
+        let ending = CancellationToken::new();
+        let _ending = ending.clone().drop_guard();
+        let serving = listener::serve(
+            socket,
+            Listener::Tunnel,
+            hosts,
+            Arc::clone(&self.front),
+            Arc::clone(&self.admits),
+            ending.clone(),
+        );
+        tokio::pin!(serving);
+        let tried = tokio::select! {
+            () = &mut serving => Err("its listener ended".to_owned()),
+            tried = timeout(TRIAL_MAX, try_guard(port, &trial)) => {
+                tried.unwrap_or_else(|_late| Err("it did not answer in time".to_owned()))
+            }
+        };
+        admitted.send_replace(Arc::new(Hosts::public(&[])));
+        if let Err(fault) = tried {
+            tracing::error!(
+                fault,
+                "the guard failed its trial; nothing is served from outside"
+            );
+            ending.cancel();
+            serving.await;
+            let reason = format!(
+                "The gateway's own test of its guard failed ({fault}), so nothing is reachable from outside. Restart the \
+                 program; if it stays so, report it with the agent's log."
+            );
+            self.refuse(reason, wanted).await;
+            return;
+        }
+        tracing::info!(port, "the port for the tunnel is open");
+        admitted.send_replace(Arc::new(Hosts::public(&wanted.borrow_and_update().hosts)));
+        self.say(Origin::Open(port));
+        let mut fault = None;
+        loop {
+            tokio::select! {
+                () = &mut serving => break,
+                changed = wanted.changed() => {
+                    let now = wanted.borrow_and_update().clone();
+                    if changed.is_err() || !now.is_wanted || now.port != wish.port {
+                        break;
+                    }
+                    admitted.send_replace(Arc::new(Hosts::public(&now.hosts)));
+                }
+                () = sleep(LOOK_EVERY) => {
+                    fault = self.fault().await;
+                    if fault.is_some() {
+                        break;
+                    }
+                }
+            }
+        }
+        // Nobody is answered from here on, whatever is still connected.
+        admitted.send_replace(Arc::new(Hosts::public(&[])));
+        self.say(fault.map_or(Origin::Closed, Origin::Refused));
+        ending.cancel();
+        serving.await;
+        tracing::info!(port, "the port for the tunnel is closed");
+    }
+
+    /// Says why, and waits a while or until something else is wanted.
+    async fn refuse(&self, reason: String, wanted: &mut watch::Receiver<Outside>) {
+        self.say(Origin::Refused(reason));
+        tokio::select! {
+            _ = wanted.changed() => {}
+            () = sleep(RETRY_EVERY) => {}
+        }
+    }
+
+    async fn remember(&self, socket: &TcpListener) -> Option<u16> {
+        let port = socket.local_addr().ok()?.port();
+        if let Err(error) = keys::remember(&self.keys.store, PORT, port.to_string()).await {
+            tracing::warn!(%error, "the tunnel's port could not be remembered");
+        }
+        Some(port)
+    }
+
+    fn last_port(&self) -> Option<u16> {
+        keys::fact(&self.keys.store, PORT).ok()??.parse().ok()
+    }
+
+    /// Why nobody may come in from outside, if so.
+    async fn fault(&self) -> Option<String> {
+        let credential = self.keys.credential.clone();
+        match tokio::task::spawn_blocking(move || credential.read()).await {
+            Ok(Stored::Set(_)) => None,
+            Ok(Stored::Absent) => Some(
+                "No password is set. Set one at this machine first, with `nexus password set` or on the first-run page."
+                    .to_owned(),
+            ),
+            Ok(Stored::Broken) | Err(_) => Some(
+                "The file that holds the password's hash cannot be read, so nobody could be let in. Set a new one with \
+                 `nexus password set`."
+                    .to_owned(),
+            ),
+        }
+    }
+
+    fn say(&self, origin: Origin) {
+        self.origin.send_if_modified(|held| {
+            let is_new = *held != origin;
+            *held = origin;
+            is_new
+        });
+    }
+}
+
+/// Says that nothing is served, also when the run ends by a panic.
+struct Closed<'t>(&'t Tunnelled);
+
+impl Drop for Closed<'_> {
+    fn drop(&mut self) {
+        self.0.say(Origin::Closed);
+    }
+}
+
+/// Asks, as cloudflared would, for what only a session may have.
+async fn try_guard(port: u16, host: &str) -> Result<(), String> {
+    for (target, expected) in [
+        ("/api/opencode/session", "401"),
+        ("/api/status", "401"),
+        ("/chat", "401"),
+        ("/healthz", "200"),
+    ] {
+        let status = ask(port, host, target)
+            .await
+            .map_err(|error| format!("{target} could not be asked: {error}"))?;
+        if status != expected {
+            return Err(format!("{target} answered {status} instead of {expected}"));
+        }
+    }
+    match ask(port, "nexus.invalid", "/healthz").await {
+        Ok(status) if status == "421" => Ok(()),
+        Ok(status) => Err(format!("a name that is not ours was answered {status}")),
+        Err(error) => Err(format!("a name that is not ours could not be tried: {error}")),
+    }
+}
+
+/// The status of one request on a connection of its own.
+async fn ask(port: u16, host: &str, target: &str) -> io::Result<String> {
+    let mut stream = TcpStream::connect(SocketAddr::from((Ipv4Addr::LOCALHOST, port))).await?;
+    let request = format!(
+        "GET {target} HTTP/1.1\r\nHost: {host}\r\nCf-Connecting-Ip: 192.0.2.1\r\nConnection: close\r\n\r\n"
+    );
+    stream.write_all(request.as_bytes()).await?;
+    // A status line is all that is wanted; what follows is read so that the connection ends in peace.
+    let mut answer = Vec::new();
+    stream.take(64 * 1024).read_to_end(&mut answer).await?;
+    let line = String::from_utf8_lossy(&answer);
+    Ok(line.split(' ').nth(1).unwrap_or_default().to_owned())
+}

@@ -1,0 +1,26 @@
+//! What the tunnel and the gateway agree on, as plain values: the root passes each what the other says.
+
+/// What the tunnel wants of the gateway.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Outside {
+    /// Whether the port that only cloudflared is given is to be open.
+    pub is_wanted: bool,
+    /// Which port; 0 takes the one of last time, or any.
+    pub port: u16,
+    /// The names under which requests from outside are answered, e.g. `"nexus.example.com"`. None: no request is.
+    pub hosts: Vec<String>,
+}
+
+/// Where the port stands that only cloudflared is given.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum Origin {
+    /// Not wanted, not there.
+    #[default]
+    Closed,
+    /// On its way.
+    Opening,
+    /// Something that must hold does not, so nothing is served there. One sentence with what to do.
+    Refused(String),
+    /// Serving on this loopback port, and proven to let nobody in without a login.
+    Open(u16),
+}

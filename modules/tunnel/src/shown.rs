@@ -1,0 +1,310 @@
+//! What people and scripts are shown of remote access. Pure.
+
+use std::time::SystemTime;
+
+use kit::{Action, Entry, Fact, ModuleId, Offer, Origin, State, Status, Verb};
+use serde_json::{Value, json};
+use supervisor::Phase;
+
+use crate::{settings::Mode, words::Trouble};
+
+/// Offered while a quick tunnel does not come back.
+const NEW_ADDRESS: Offer = Offer {
+    verb: "restart",
+    label: "New address",
+};
+
+/// Everything the status is made of.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct View {
+    /// Whether it is to be on.
+    pub(crate) is_wanted: bool,
+    /// Why it may not be, since it was last asked for.
+    pub(crate) blocked: Option<String>,
+    pub(crate) mode: Mode,
+    pub(crate) origin: Origin,
+    pub(crate) phase: Phase,
+    /// Connections to Cloudflare; `None` while not known.
+    pub(crate) connections: Option<u32>,
+    /// Whether this run was connected before.
+    pub(crate) was_connected: bool,
+    /// Whether it has been without a connection for long.
+    pub(crate) is_long_lost: bool,
+    pub(crate) trouble: Option<Trouble>,
+    pub(crate) host: Option<String>,
+    /// cloudflared said under which names it serves, and there is none.
+    pub(crate) is_nameless: bool,
+    /// When it goes off by itself, as a wall clock for people.
+    pub(crate) off_at: Option<SystemTime>,
+    pub(crate) version: Option<String>,
+    pub(crate) restarts: u32,
+}
+
+impl View {
+    /// The address people type.
+    pub(crate) fn url(&self) -> Option<String> {
+        self.host.as_ref().map(|host| format!("https://{host}"))
+    }
+}
+
+/// State and reason.
+pub(crate) fn state(view: &View) -> (State, Option<String>) {
+    if let Some(reason) = &view.blocked {
+        return (State::Blocked, Some(reason.clone()));
+    }
+    if !view.is_wanted {
+        let is_gone = view.phase == Phase::Stopped;
+        let state = if is_gone { State::Off } else { State::Stopping };
+        return (state, None);
+    }
+    match &view.origin {
+        Origin::Refused(reason) => return (State::Blocked, Some(reason.clone())),
+        Origin::Closed | Origin::Opening => return (State::Starting, None),
+        Origin::Open(port) if view.mode == Mode::Manual => {
+            return (
+                State::Connected,
+                Some(format!(
+                    "Open for the cloudflared that you run: lead it to http://127.0.0.1:{port}."
+                )),
+            );
+        }
+        Origin::Open(_) => {}
+    }
+    match &view.phase {
+        Phase::Stopped | Phase::Starting { .. } => (State::Starting, None),
+        Phase::Stopping => (State::Stopping, None),
+        Phase::Backoff { cause, .. } => (
+            State::Reconnecting,
+            Some(format!("{} It is tried again by itself.", full(cause))),
+        ),
+        Phase::Degraded { cause, .. } => (
+            State::Degraded,
+            Some(format!(
+                "{} It is tried again every few minutes; look at the log, or start it again.",
+                full(cause)
+            )),
+        ),
+        Phase::NeedsAction { cause, .. } => (State::NeedsAction, Some(full(cause))),
+        Phase::Unresponsive { .. } => (
+            State::Reconnecting,
+            Some("cloudflared does not answer. If it does nothing, it is restarted.".to_owned()),
+        ),
+        Phase::Healthy { .. } => running(view),
+    }
+}
+
+/// Of a cloudflared that answers.
+fn running(view: &View) -> (State, Option<String>) {
+    if view.connections.is_some_and(|count| count > 0) {
+        // Under a name that is not known nobody is let in.
+        return match (&view.host, view.is_nameless, &view.origin) {
+            (Some(_), _, _) => (State::Connected, None),
+            (None, true, Origin::Open(port)) => (
+                State::NeedsAction,
+                Some(format!(
+                    "The tunnel is connected and no public name leads here. At Cloudflare, add one to the tunnel, with the \
+                     service http://127.0.0.1:{port}."
+                )),
+            ),
+            (None, _, _) => (State::Starting, None),
+        };
+    }
+    if let Some(trouble) = view.trouble {
+        let state = if trouble.is_lasting() {
+            State::NeedsAction
+        } else {
+            State::Degraded
+        };
+        return (state, Some(trouble.sentence().to_owned()));
+    }
+    if view.is_long_lost && view.mode == Mode::Quick {
+        return (
+            State::Degraded,
+            Some(
+                "There has been no connection to Cloudflare for ten minutes. cloudflared keeps trying under the same \
+                 address; restart it for a new one."
+                    .to_owned(),
+            ),
+        );
+    }
+    if view.was_connected {
+        return (
+            State::Reconnecting,
+            Some("The connection to Cloudflare was lost; cloudflared dials again by itself.".to_owned()),
+        );
+    }
+    let reason = view
+        .url()
+        .map(|url| format!("{url} is yours, and not reachable yet."));
+    (State::Starting, reason)
+}
+
+/// The module's status.
+pub(crate) fn status(view: &View, since: SystemTime) -> Status {
+    let (state, reason) = state(view);
+    let mut status = Status::new(state, since);
+    status.reason = reason;
+    status.next_attempt = match (view.is_wanted, &view.phase) {
+        (true, Phase::Backoff { until, .. }) => Some(*until),
+        (true, Phase::Degraded { retry_at, .. }) => *retry_at,
+        _ => None,
+    };
+    let is_on = view.is_wanted && view.blocked.is_none();
+    let url = view.url().filter(|_| is_on);
+    if let Some(url) = &url {
+        status.facts.push(Fact("Address", url.clone()));
+    }
+    if is_on {
+        status.facts.push(Fact("Kind", view.mode.as_str().to_owned()));
+        if let Some(count) = view.connections {
+            status.facts.push(Fact("Connections", count.to_string()));
+        }
+    }
+    if let Some(at) = view.off_at.filter(|_| is_on) {
+        status.facts.push(Fact("Off by itself", kit::time::clock(at)));
+    }
+    if view.mode == Mode::Quick && is_on && matches!(state, State::Degraded | State::Reconnecting) {
+        status.offers.push(NEW_ADDRESS);
+    }
+    status.details = [
+        ("public_url", json!(url)),
+        ("mode", json!(is_on.then(|| view.mode.as_str()))),
+        ("pid", json!(view.phase.pid().filter(|_| is_on))),
+        ("connections", json!(view.connections.filter(|_| is_on))),
+        ("version", json!(view.version)),
+        ("restarts", json!(view.restarts)),
+    ]
+    .into_iter()
+    .map(|(name, value): (&str, Value)| (name.to_owned(), value))
+    .collect();
+    status
+}
+
+fn full(cause: &str) -> String {
+    supervisor::sentence(cause, "cloudflared")
+}
+
+/// Remote access in the tray's menu.
+pub(crate) fn menu(status: &Status) -> Vec<Entry> {
+    let is_off = matches!(status.state, State::Off | State::Blocked);
+    let call = |verb: &str| Action::Call(ModuleId(crate::ID), Verb::bare(verb));
+    vec![
+        Entry::Check {
+            text: "Reachable from outside".to_owned(),
+            action: call(if is_off { "start" } else { "stop" }),
+            is_on: !is_off,
+        },
+        Entry::Item {
+            text: "New address or connection".to_owned(),
+            action: call("restart"),
+            is_enabled: !is_off,
+        },
+    ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn view() -> View {
+        View {
+            is_wanted: true,
+            blocked: None,
+            mode: Mode::Quick,
+            origin: Origin::Open(4100),
+            phase: Phase::Healthy { pid: 7 },
+            connections: Some(1),
+            was_connected: true,
+            is_long_lost: false,
+            trouble: None,
+            host: Some("a-b.trycloudflare.com".to_owned()),
+            is_nameless: false,
+            off_at: None,
+            version: Some("2026.8.2".to_owned()),
+            restarts: 0,
+        }
+    }
+
+    fn state_of(change: impl FnOnce(&mut View)) -> (State, Option<String>) {
+        let mut view = view();
+        change(&mut view);
+        state(&view)
+    }
+
+    #[test]
+    fn connected_is_what_cloudflared_proves_and_an_address_is_not() {
+        assert_eq!(state_of(|_| {}), (State::Connected, None));
+        let (starting, reason) = state_of(|view| {
+            view.connections = Some(0);
+            view.was_connected = false;
+        });
+        assert_eq!(starting, State::Starting);
+        assert!(reason.unwrap().contains("not reachable yet"));
+        assert_eq!(state_of(|view| view.connections = Some(0)).0, State::Reconnecting);
+        assert_eq!(state_of(|view| view.host = None).0, State::Starting);
+        let (state, reason) = state_of(|view| {
+            view.host = None;
+            view.is_nameless = true;
+        });
+        assert_eq!(state, State::NeedsAction);
+        assert!(reason.unwrap().contains("http://127.0.0.1:4100"));
+        assert_eq!(
+            state_of(|view| {
+                view.connections = None;
+                view.was_connected = false;
+                view.host = None;
+            }),
+            (State::Starting, None)
+        );
+    }
+
+    #[test]
+    fn what_is_not_wanted_or_not_allowed_is_off_whatever_runs() {
+        assert_eq!(
+            state_of(|view| {
+                view.is_wanted = false;
+                view.phase = Phase::Stopped;
+            }),
+            (State::Off, None)
+        );
+        assert_eq!(state_of(|view| view.is_wanted = false).0, State::Stopping);
+        let why = "Set a password first.".to_owned();
+        assert_eq!(
+            state_of(|view| view.blocked = Some(why.clone())),
+            (State::Blocked, Some(why.clone()))
+        );
+        assert_eq!(
+            state_of(|view| view.origin = Origin::Refused(why.clone())),
+            (State::Blocked, Some(why))
+        );
+    }
+
+    #[test]
+    fn troubles_say_what_to_do() {
+        let lost = |trouble, is_long_lost| {
+            state_of(|view| {
+                view.connections = Some(0);
+                view.trouble = trouble;
+                view.is_long_lost = is_long_lost;
+            })
+        };
+        assert_eq!(lost(Some(Trouble::Refused), false).0, State::NeedsAction);
+        assert_eq!(lost(Some(Trouble::Blocked), false).0, State::Degraded);
+        assert_eq!(lost(None, true).0, State::Degraded);
+    }
+
+    #[test]
+    fn scripts_see_an_address_only_while_it_is_on() {
+        let on = status(&view(), SystemTime::UNIX_EPOCH);
+        assert_eq!(on.details["public_url"], json!("https://a-b.trycloudflare.com"));
+        assert_eq!(on.details["mode"], json!("quick"));
+        let mut off = view();
+        off.is_wanted = false;
+        let off = status(&off, SystemTime::UNIX_EPOCH);
+        assert_eq!(
+            (&off.details["public_url"], &off.details["mode"]),
+            (&Value::Null, &Value::Null)
+        );
+        assert!(off.facts.is_empty());
+    }
+}

@@ -1,0 +1,96 @@
+//! What the owner hears of remote access. Pure.
+
+use kit::{Notice, NoticeKind, State, Status};
+
+/// What was told last.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(crate) enum Told {
+    /// Nothing, or that it is off.
+    #[default]
+    Off,
+    /// That it is on, under this address.
+    On(String),
+    /// That it needs its owner.
+    Stuck,
+}
+
+impl Told {
+    /// Follows remote access to its next state; the notice to send, if there is something new to say. A lost connection
+    /// that cloudflared mends by itself is nothing to tell.
+    pub(crate) fn follow(&mut self, status: &Status, url: Option<&str>) -> Option<Notice> {
+        match (status.state, url) {
+            (State::Connected, Some(url)) => {
+                let before = std::mem::replace(self, Self::On(url.to_owned()));
+                match before {
+                    Self::On(former) if former == url => None,
+                    Self::On(_) => Some(notice(
+                        "This machine has a new address",
+                        format!("It is reached at {url} now; the former address leads nowhere."),
+                    )),
+                    Self::Off | Self::Stuck => Some(notice(
+                        "This machine can be reached from outside",
+                        format!(
+                            "{url} leads to the chat, behind your password. Traffic passes Cloudflare, which could read it."
+                        ),
+                    )),
+                }
+            }
+            (State::NeedsAction | State::Degraded, _) if *self != Self::Stuck => {
+                *self = Self::Stuck;
+                let reason = status.reason.clone().unwrap_or_default();
+                Some(notice("Remote access needs you", reason))
+            }
+            (State::Off | State::Blocked, _) => {
+                *self = Self::Off;
+                None
+            }
+            _ => None,
+        }
+    }
+}
+
+/// Remote access went off without its owner's doing.
+pub(crate) fn shut(reason: &str) -> Notice {
+    notice("Remote access is off", reason.to_owned())
+}
+
+fn notice(title: &str, body: String) -> Notice {
+    Notice {
+        kind: NoticeKind::Tunnel,
+        key: crate::ID.to_owned(),
+        title: title.to_owned(),
+        body,
+        page: "/dashboard".to_owned(),
+        answers: Vec::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::SystemTime;
+
+    use super::*;
+
+    #[test]
+    fn one_notice_per_change_and_none_for_what_mends_itself() {
+        let mut told = Told::default();
+        let mut follow = |state, url: Option<&str>| {
+            let status = Status::new(state, SystemTime::UNIX_EPOCH).because("x");
+            told.follow(&status, url).map(|notice| notice.title)
+        };
+        let (first, second) = (
+            Some("https://a.trycloudflare.com"),
+            Some("https://b.trycloudflare.com"),
+        );
+
+        assert_eq!(follow(State::Starting, None), None);
+        assert!(follow(State::Connected, first).unwrap().contains("from outside"));
+        assert_eq!(follow(State::Connected, first), None);
+        assert_eq!(follow(State::Reconnecting, first), None);
+        assert_eq!(follow(State::Connected, first), None);
+        assert!(follow(State::Connected, second).unwrap().contains("new address"));
+        assert!(follow(State::NeedsAction, second).unwrap().contains("needs you"));
+        assert_eq!(follow(State::NeedsAction, second), None);
+        assert_eq!(follow(State::Off, None), None);
+    }
+}

@@ -1,0 +1,173 @@
+//! What cloudflared says, and what it means for its owner. Pure.
+//!
+//! Nothing here decides whether the tunnel works: that is asked. Words give reasons, because cloudflared has no other
+//! way to say them: its exit codes tell usage errors (0), bad tokens (255) and everything else (1).
+
+use std::time::Duration;
+
+use supervisor::{Exit, Refusal};
+
+use crate::line::Line;
+
+/// Cloudflare limits how often quick tunnels are made; coming back sooner prolongs it.
+const LIMITED_FIRST: Duration = Duration::from_secs(60);
+const LIMITED_LONGEST: Duration = Duration::from_secs(30 * 60);
+
+/// What a line of a running cloudflared says that has to be acted on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Said {
+    /// A connection to Cloudflare is there.
+    Registered,
+    /// One was lost, or an attempt failed.
+    Lost,
+    /// Cloudflare changed what is served.
+    NewConfig,
+    /// Why there is no connection: a sentence with the next step.
+    Trouble(Trouble),
+}
+
+/// Why a running cloudflared does not get through.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Trouble {
+    /// The token or the credentials are refused.
+    Refused,
+    /// The tunnel was deleted.
+    Deleted,
+    /// Cloudflare ends the handshake without saying why, as QUIC does.
+    Silent,
+    /// Nothing answers over UDP.
+    Blocked,
+}
+
+impl Trouble {
+    /// What happened and what to do.
+    pub(crate) fn sentence(self) -> &'static str {
+        match self {
+            Self::Refused => {
+                "Cloudflare refuses this tunnel's token: it was replaced or belongs to another tunnel. Copy the token from \
+                 Cloudflare's page of the tunnel and store it with `nexus secret set tunnel-token --stdin`."
+            }
+            Self::Deleted => {
+                "Cloudflare does not know this tunnel: it was deleted. Make a new one and store its token with `nexus secret \
+                 set tunnel-token --stdin`, or use `nexus settings set tunnel.mode quick`."
+            }
+            Self::Silent => {
+                "Cloudflare ends the connection without saying why. Most often the tunnel was deleted or its token \
+                 replaced; `nexus settings set tunnel.extra_args '[\"--protocol\", \"http2\"]'` makes it say the reason."
+            }
+            Self::Blocked => {
+                "Nothing of Cloudflare answers over UDP port 7844, which some networks block. `nexus settings set \
+                 tunnel.extra_args '[\"--protocol\", \"http2\"]'` goes over TCP instead."
+            }
+        }
+    }
+
+    /// Whether it lasts until a person does something.
+    pub(crate) fn is_lasting(self) -> bool {
+        match self {
+            Self::Refused | Self::Deleted => true,
+            Self::Silent | Self::Blocked => false,
+        }
+    }
+}
+
+/// What a line of a running cloudflared means.
+pub(crate) fn said(text: &str) -> Option<Said> {
+    let line = Line::parse(text);
+    let whole = line.whole();
+    let has = |words: &str| whole.contains(words);
+    if line.message == "Registered tunnel connection" {
+        Some(Said::Registered)
+    } else if line.message == "Updated to new configuration" {
+        Some(Said::NewConfig)
+    } else if has("Unauthorized: Invalid tunnel secret") {
+        Some(Said::Trouble(Trouble::Refused))
+    } else if has("Unauthorized: Tunnel not found") || has("Tunnel not found") || has("Failed to get tunnel")
+    {
+        Some(Said::Trouble(Trouble::Deleted))
+    } else if has("control stream encountered a failure while serving") {
+        Some(Said::Trouble(Trouble::Silent))
+    } else if has("failed to dial to edge with quic: timeout") {
+        Some(Said::Trouble(Trouble::Blocked))
+    } else if has("Lost connection with the edge")
+        || has("Connection terminated")
+        || has("Retrying connection in up to")
+        || has("failed to serve tunnel connection")
+    {
+        Some(Said::Lost)
+    } else {
+        None
+    }
+}
+
+/// What an unasked end means for the next start.
+pub(crate) fn judge(exit: Exit, last_output: &[String]) -> Option<Refusal> {
+    let lines: Vec<String> = last_output.iter().map(|text| Line::parse(text).whole()).collect();
+    let has = |words: &str| lines.iter().any(|line| line.contains(words));
+    let last = lines.last().map(String::as_str).unwrap_or_default();
+    let permanent = |reason: String| {
+        Some(Refusal::Permanent {
+            reason,
+            recheck: None,
+        })
+    };
+    let transient = |cause: &str| Some(Refusal::Transient(cause.to_owned()));
+    if exit == Exit::Code(0) && has("Incorrect Usage") {
+        return permanent(format!(
+            "cloudflared does not understand how it was started ({last}): it is too old for an option in \
+             `tunnel.extra_args`. Update cloudflared, or empty that setting."
+        ));
+    }
+    if has("Provided Tunnel token is not valid") {
+        return permanent(
+            "The tunnel's token is not one: copy it from Cloudflare's page of the tunnel, without the command around it, \
+             and store it with `nexus secret set tunnel-token --stdin`."
+                .to_owned(),
+        );
+    }
+    if has("error code: 1015")
+        || last_output
+            .iter()
+            .any(|line| line.contains("429 Too Many Requests"))
+    {
+        return Some(Refusal::Throttled {
+            cause: "Cloudflare limits how often quick tunnels may be made from this network, and says it was too often."
+                .to_owned(),
+            first: LIMITED_FIRST,
+            longest: LIMITED_LONGEST,
+        });
+    }
+    if has("failed to request quick Tunnel") || has("Could not lookup srv records") {
+        return transient("Cloudflare cannot be reached: this machine seems to be offline");
+    }
+    if has("failed to unmarshal quick Tunnel") || has("failed to parse quick Tunnel ID") {
+        return transient("Cloudflare's service for quick tunnels does not work at this moment");
+    }
+    if has("Tunnel credentials file") || has("tunnel credentials file not found") {
+        return permanent(
+            "The tunnel's credentials file cannot be used. Name the one that `cloudflared tunnel create` wrote with `nexus \
+             settings set tunnel.credentials PATH`."
+                .to_owned(),
+        );
+    }
+    if has("Invalid JSON when parsing tunnel credentials file") {
+        return permanent(
+            "The tunnel's credentials file holds no credentials. Name the one that `cloudflared tunnel create` wrote with \
+             `nexus settings set tunnel.credentials PATH`."
+                .to_owned(),
+        );
+    }
+    if has("Unauthorized: Invalid tunnel secret") {
+        return permanent(Trouble::Refused.sentence().to_owned());
+    }
+    if has("Tunnel not found") {
+        return permanent(Trouble::Deleted.sentence().to_owned());
+    }
+    if has("Couldn't start tunnel") || has("error parsing YAML") || has("error parsing tunnel ID") {
+        return permanent(format!("cloudflared cannot run with these settings: {last}"));
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests;

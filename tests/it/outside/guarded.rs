@@ -1,0 +1,210 @@
+//! It is shut when in doubt.
+
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+
+use super::{gone, ready, set_password, switch_on, tunnel, wait_for_state};
+use crate::harness::{Agent, Cloudflare, Home, PATIENCE, Processes, Session, until};
+
+/// Every way to switch it on; none may start anything. Gives what the command line said.
+fn try_every_way(agent: &Agent) -> String {
+    let session = Session::by_link(&agent.ask(&["open", "--print-url"]));
+    let asked = agent.nexus(&["tunnel", "start"]);
+    assert_eq!(asked.status.code(), Some(4), "{asked:?}");
+    let by_page = session.post_json("/api/modules/tunnel/start", &json!({}));
+    assert_eq!(by_page.status, 409, "{by_page:?}");
+    agent.ask(&["settings", "set", "tunnel.autostart", "true"]);
+    agent.ask(&["settings", "set", "tunnel.auto_off_h", "7"]);
+    assert_eq!(agent.nexus(&["tunnel", "restart"]).status.code(), Some(4));
+    // The agent is started again by its monitor, and starts remote access by itself.
+    let old = agent.pid();
+    Processes::signal(old, "KILL");
+    agent.wait_for("the agent to be back", |status| {
+        status["agent"]["pid"]
+            .as_u64()
+            .is_some_and(|pid| pid != u64::from(old))
+            && tunnel(status)["state"] == "blocked"
+    });
+    String::from_utf8(asked.stderr).unwrap()
+}
+
+#[test]
+fn without_a_password_no_way_starts_anything() {
+    let home = Home::new();
+    let cloudflare = Cloudflare::new(&home, "");
+    let agent = cloudflare.used_by(Agent::options().home(home).idle()).start();
+
+    let said = try_every_way(&agent);
+
+    assert!(said.contains("nexus password set"), "{said}");
+    assert!(cloudflare.starts().is_empty());
+    let status = agent.status();
+    assert_eq!(tunnel(&status)["state"], "blocked");
+    assert!(tunnel(&status)["reason"].as_str().unwrap().contains("password"));
+
+    set_password(&agent);
+    switch_on(&agent);
+    assert_eq!(cloudflare.starts().len(), 1);
+    agent.quit();
+}
+
+#[test]
+fn without_a_choice_what_opencode_asks_for_no_way_starts_anything() {
+    let (agent, cloudflare) = ready("");
+    agent.ask(&["settings", "reset", "opencode.ask"]);
+
+    let said = try_every_way(&agent);
+
+    assert!(said.contains("opencode.ask"), "{said}");
+    assert!(cloudflare.starts().is_empty());
+    agent.quit();
+}
+
+#[test]
+fn without_a_folder_that_may_be_seen_no_way_starts_anything() {
+    let (agent, cloudflare) = ready("");
+    agent.ask(&["settings", "reset", "chat.projects"]);
+
+    let said = try_every_way(&agent);
+
+    assert!(said.contains("chat.projects"), "{said}");
+    assert!(cloudflare.starts().is_empty());
+    agent.quit();
+}
+
+#[test]
+fn an_unreadable_password_file_starts_nothing() {
+    let (agent, cloudflare) = ready("");
+    std::fs::write(agent.home().nexus().join("credential"), "nonsense").unwrap();
+
+    let said = try_every_way(&agent);
+
+    assert!(said.contains("cannot be read"), "{said}");
+    assert!(cloudflare.starts().is_empty());
+    agent.quit();
+}
+
+#[test]
+fn a_password_that_goes_ends_it_at_once() {
+    let (agent, cloudflare) = ready("");
+    let url = switch_on(&agent);
+    let pid = cloudflare.pid();
+
+    let since = Instant::now();
+    std::fs::remove_file(agent.home().nexus().join("credential")).unwrap();
+    gone(pid);
+
+    assert!(since.elapsed() < Duration::from_secs(2), "{:?}", since.elapsed());
+    let shown = wait_for_state(&agent, "blocked");
+    assert!(
+        shown["reason"].as_str().unwrap().contains("No password"),
+        "{shown}"
+    );
+    assert_eq!(cloudflare.visitor(&url).get("/login").status, 530);
+    // It does not come back by itself.
+    set_password(&agent);
+    wait_for_state(&agent, "off");
+    assert_eq!(cloudflare.starts().len(), 1);
+    agent.quit();
+}
+
+#[test]
+fn a_tunnel_that_is_made_to_lead_elsewhere_is_ended_and_the_target_named() {
+    let (agent, cloudflare) = ready("");
+    let port = 4096;
+    let ours = |port: u64| json!([{"hostname": "nexus.example.com", "service": format!("http://127.0.0.1:{port}")}, {"service": "http_status:404"}]);
+    agent.ask(&["settings", "set", "secrets.file", "true"]);
+    agent.ask(&["settings", "set", "tunnel.port", "0"]);
+    let origin = free_port();
+    agent.ask(&["settings", "set", "tunnel.port", &origin.to_string()]);
+    let made = cloudflare.say(
+        "/tunnels",
+        &json!({"hosts": ["nexus.example.com"], "ingress": ours(u64::from(origin))}),
+    );
+    store_token(&agent, made["token"].as_str().unwrap());
+    agent.ask(&["settings", "set", "tunnel.mode", "token"]);
+    let url = switch_on(&agent);
+    assert_eq!(url, "https://nexus.example.com");
+    assert_eq!(cloudflare.visitor(&url).get("/login").status, 200);
+
+    let since = Instant::now();
+    cloudflare.say("/ingress", &json!({"tunnel": made["id"], "ingress": ours(port)}));
+    gone(cloudflare.pid());
+
+    assert!(since.elapsed() < Duration::from_secs(2), "{:?}", since.elapsed());
+    let shown = wait_for_state(&agent, "blocked");
+    assert!(
+        shown["reason"]
+            .as_str()
+            .unwrap()
+            .contains("http://127.0.0.1:4096"),
+        "{shown}"
+    );
+    assert_eq!(cloudflare.starts().len(), 1);
+    // The token never stood in an argument or a line.
+    let token = made["token"].as_str().unwrap();
+    assert!(!cloudflare.starts()[0]["args"].to_string().contains(token));
+    assert!(!agent.log().contains(token));
+    agent.quit();
+}
+
+#[test]
+fn one_call_ends_it_while_opencode_hangs() {
+    let home = Home::new();
+    let cloudflare = Cloudflare::new(&home, "");
+    let agent = cloudflare.used_by(Agent::options().home(home)).start();
+    set_password(&agent);
+    let server = agent.healthy();
+    switch_on(&agent);
+    let pid = cloudflare.pid();
+    Processes::signal(server, "STOP");
+
+    let since = Instant::now();
+    agent.ask(&["tunnel", "stop"]);
+    gone(pid);
+
+    assert!(since.elapsed() < Duration::from_secs(2), "{:?}", since.elapsed());
+    Processes::signal(server, "CONT");
+    agent.quit();
+}
+
+#[test]
+fn the_agent_killed_takes_the_way_in_with_it() {
+    let (agent, cloudflare) = ready("");
+    switch_on(&agent);
+    let pid = cloudflare.pid();
+
+    let since = Instant::now();
+    Processes::signal(agent.pid(), "KILL");
+    gone(pid);
+
+    assert!(since.elapsed() < Duration::from_secs(2), "{:?}", since.elapsed());
+    wait_for_state(&agent, "off");
+    assert_eq!(cloudflare.starts().len(), 1);
+    agent.quit();
+}
+
+fn free_port() -> u16 {
+    let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    listener.local_addr().unwrap().port()
+}
+
+#[track_caller]
+pub fn store_token(agent: &Agent, token: &str) {
+    use std::io::Write;
+    let mut child = agent
+        .command(&["secret", "set", "tunnel-token", "--stdin"])
+        .stdin(std::process::Stdio::piped())
+        .stdout(std::process::Stdio::null())
+        .spawn()
+        .unwrap();
+    writeln!(child.stdin.take().unwrap(), "{token}").unwrap();
+    assert!(child.wait().unwrap().success());
+    until("the token to be stored", PATIENCE, || {
+        agent
+            .ask(&["secret", "list"])
+            .contains("tunnel-token")
+            .then_some(())
+    });
+}
