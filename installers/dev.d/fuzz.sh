@@ -13,6 +13,8 @@ fuzz_targets=(
   'backoff supervisor failures::'
   'machine supervisor machine::tests::any_order'
   'bubbles notices judge::'
+  'cloudflared-line tunnel line::'
+  'lockout gateway throttle::outsiders'
 )
 
 dev_fuzz() {
