@@ -15,6 +15,7 @@ pub(crate) enum No {
     Malformed,
     Session,
     OtherSite,
+    OldProof,
     NotFound,
     NotHere,
     Method,
@@ -40,6 +41,12 @@ impl No {
                 StatusCode::FORBIDDEN,
                 "other_site",
                 "The request does not come from a page of this program.",
+            ),
+            Self::OldProof => (
+                StatusCode::FORBIDDEN,
+                "reauth_required",
+                "This opens something, and you logged in more than ten minutes ago. Log out and in again, or use the tray or \
+                 `nexus open` at the machine.",
             ),
             Self::NotFound => (
                 StatusCode::NOT_FOUND,
@@ -96,6 +103,7 @@ impl No {
             Self::NotFound => "There is no such page",
             Self::Session => "You are not logged in",
             Self::OtherSite | Self::NotHere => "Not from here",
+            Self::OldProof => "Log in again first",
             Self::TooLarge | Self::TooMany => "Too much at once",
             Self::Unavailable | Self::TimedOut => "opencode does not answer",
             Self::Malformed | Self::Method | Self::NotJson | Self::Upstream(_) => "This was refused",

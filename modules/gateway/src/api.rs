@@ -1,21 +1,25 @@
 //! `/api/status` and `/api/modules/{id}/{verb}`.
 
-use std::{sync::Arc, time::SystemTime};
+use std::{
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
 
 use axum::{
     Router,
     body::Body,
     extract::{Path, State},
-    http::{HeaderMap, Request, Response, StatusCode, Uri, header},
+    http::{Extensions, HeaderMap, Request, Response, StatusCode, Uri, header},
     routing::{get, post},
 };
-use kit::{ActError, Module, Overview, Reply, Verb, VerbSpec};
+use kit::{ActError, Caller, Module, Overview, Reply, Verb, VerbSpec};
 use serde_json::{Value, json};
 use tokio::sync::watch;
 use web::html;
 
 use crate::{
     answer::{self, No},
+    clock::Clock,
     form::FORM_BYTES_MAX,
     origin, path,
 };
@@ -25,7 +29,11 @@ use crate::{
 pub(crate) struct Api {
     pub(crate) modules: Arc<[Arc<dyn Module>]>,
     pub(crate) overview: watch::Receiver<Arc<Overview>>,
+    pub(crate) clock: Arc<Clock>,
 }
+
+/// For so long a login counts as a proof for what is grave.
+const PROOF_LASTS: Duration = Duration::from_secs(600);
 
 pub(crate) fn routes(api: Api) -> Router {
     Router::new()
@@ -54,6 +62,9 @@ async fn call(
     let (Some(module), Some(spec)) = (module, spec) else {
         return No::NotFound.answer(&headers);
     };
+    if module.needs_proof(&verb) && !is_proved_lately(request.extensions(), api.clock.now()) {
+        return No::OldProof.answer(&headers);
+    }
     let verb = match arguments(request).await {
         Ok(args) => Verb::with(&verb, args),
         Err(refusal) => return refusal,
@@ -68,6 +79,12 @@ async fn call(
     } else {
         reply(outcome)
     }
+}
+
+fn is_proved_lately(extensions: &Extensions, now: SystemTime) -> bool {
+    extensions
+        .get::<Caller>()
+        .is_some_and(|caller| now.duration_since(caller.proved_at).unwrap_or_default() < PROOF_LASTS)
 }
 
 fn fits(spec: &VerbSpec, verb: &Verb) -> Result<(), ActError> {

@@ -45,6 +45,12 @@ pub trait Module: Send + Sync + 'static {
         &[]
     }
 
+    /// Whether whoever asks this from a page has to have proved lately who they are: it opens something that a page left
+    /// open on a desk must not open. At the tray and on the command line it changes nothing.
+    fn needs_proof(&self, _verb: &str) -> bool {
+        false
+    }
+
     /// Does what `verb` says. The caller has checked it against [`verbs`](Self::verbs); dropping the future does not
     /// undo what has begun.
     fn call(&self, verb: Verb) -> BoxFuture<'_, Result<Reply, ActError>> {

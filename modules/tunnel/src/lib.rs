@@ -321,6 +321,10 @@ impl Module for Tunnel {
         VERBS
     }
 
+    fn needs_proof(&self, verb: &str) -> bool {
+        matches!(verb, "start" | "restart")
+    }
+
     fn call(&self, verb: Verb) -> BoxFuture<'_, Result<Reply, ActError>> {
         Box::pin(self.ask(verb))
     }

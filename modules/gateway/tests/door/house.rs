@@ -551,12 +551,24 @@ impl Module for Chat {
     }
 
     fn verbs(&self) -> &'static [VerbSpec] {
-        &[VerbSpec {
-            name: "greet",
-            help: "Says hello.",
-            args: &["name"],
-            button: Some("Greet"),
-        }]
+        &[
+            VerbSpec {
+                name: "open",
+                help: "Opens something.",
+                args: &[],
+                button: None,
+            },
+            VerbSpec {
+                name: "greet",
+                help: "Says hello.",
+                args: &["name"],
+                button: Some("Greet"),
+            },
+        ]
+    }
+
+    fn needs_proof(&self, verb: &str) -> bool {
+        verb == "open"
     }
 
     fn call(&self, verb: Verb) -> BoxFuture<'_, Result<Reply, ActError>> {

@@ -225,3 +225,24 @@ async fn a_cookie_that_another_port_planted_logs_nobody_out() {
     assert_eq!(answer.status, 303);
     assert!(!is_in(&house, &own).await);
 }
+
+#[tokio::test]
+async fn what_opens_something_wants_a_login_of_the_last_ten_minutes() {
+    let house = House::open().await;
+    let cookie = house.log_in().await;
+    let asked = async |verb: &str, body: &str| {
+        let asked = house
+            .ask("POST", &format!("/api/modules/chat/{verb}"))
+            .page_of(&cookie);
+        asked.json(body).send().await
+    };
+    assert_eq!(asked("open", "{}").await.status, 200);
+
+    house.turn_clock(Duration::from_secs(11 * 60));
+
+    let refused = asked("open", "{}").await;
+    assert_eq!(refused.status, 403);
+    assert!(refused.body.contains("reauth_required"), "{}", refused.body);
+    assert_eq!(asked("greet", r#"{"args":["you"]}"#).await.status, 200);
+    assert_eq!(house.calls().len(), 2);
+}
