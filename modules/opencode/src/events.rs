@@ -13,7 +13,6 @@ use std::sync::{
     atomic::{AtomicU64, Ordering},
 };
 
-use bytes::Bytes;
 use kit::EventTap;
 use tokio::sync::{
     broadcast,
@@ -28,8 +27,6 @@ pub use reader::EventReader;
 /// Events a subscriber may be behind before it is told to fetch anew. A burst of tool output is some hundred, and a
 /// fast model sends 300 a second.
 const SIGNALS_MAX: usize = 4096;
-/// Lines a tap may be behind before it ends.
-const LINES_MAX: usize = 1024;
 
 /// Whether the event stream is open.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -77,8 +74,7 @@ pub enum Signal {
 pub(crate) struct Hub {
     link: watch::Sender<Link>,
     signals: broadcast::Sender<Signal>,
-    /// As they came; `None` where the stream was lost.
-    lines: broadcast::Sender<Option<Bytes>>,
+    taps: tap::Taps,
     epochs: Arc<AtomicU64>,
     servers: Arc<AtomicU64>,
 }
@@ -91,7 +87,7 @@ impl Hub {
         Self {
             link: watch::Sender::new(link),
             signals: broadcast::Sender::new(SIGNALS_MAX),
-            lines: broadcast::Sender::new(LINES_MAX),
+            taps: tap::Taps::default(),
             epochs: Arc::default(),
             servers: Arc::default(),
         }
@@ -118,7 +114,7 @@ impl Hub {
     }
 
     pub(crate) fn tap(&self) -> EventTap {
-        tap::tap(self.link.clone(), self.lines.clone())
+        tap::tap(self.link.clone(), self.taps.clone())
     }
 
     /// Another server than before is about to be listened to.
@@ -147,18 +143,14 @@ impl Hub {
             is_new
         });
         if was_up {
-            // An error only means that nobody reads lines.
-            self.lines.send(None).ok();
+            self.taps.end();
             self.tell(Signal::Lost);
         }
     }
 
     /// Hands one line of the stream on, as it came.
     fn pass(&self, json: &str) {
-        if self.lines.receiver_count() > 0 {
-            // An error only means that the last tap was closed just now.
-            self.lines.send(Some(tap::event(json))).ok();
-        }
+        self.taps.pass(json);
     }
 
     fn tell(&self, signal: Signal) {

@@ -81,6 +81,42 @@ async fn a_tap_is_greeted_passes_lines_on_and_ends_with_the_stream() {
     assert_eq!(lines[1], "data: {\"a\":1}\n\n");
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_slow_tap_ends_after_so_many_lines_or_bytes_and_the_others_go_on() {
+    // The one is reached by many small events, the other by a few that hold files.
+    for (bytes, fits) in [(16, tap::LINES_MAX), (1024 * 1024, 7)] {
+        let hub = Hub::new();
+        hub.connected();
+        let (slow, mut quick) = (hub.tap()(), hub.tap()());
+        let json = format!("\"{}\"", "x".repeat(bytes));
+        quick.next().await.unwrap();
+
+        for _ in 0..=fits {
+            hub.pass(&json);
+            assert_eq!(quick.next().await, Some(tap::event(&json)));
+        }
+        hub.pass(&json);
+
+        assert_eq!(quick.next().await, Some(tap::event(&json)), "{bytes}");
+        // The greeting, and what fitted; then it ends, so that its reader connects again.
+        let told = tokio::time::timeout(std::time::Duration::from_secs(1), slow.count()).await;
+        assert_eq!(told, Ok(1 + fits), "{bytes}");
+    }
+}
+
+#[tokio::test]
+async fn a_line_longer_than_a_tap_may_be_behind_passes_alone() {
+    let hub = Hub::new();
+    hub.connected();
+    let mut tap = hub.tap()();
+    tap.next().await.unwrap();
+
+    for _ in 0..2 {
+        hub.pass(&"x".repeat(tap::BYTES_MAX));
+        assert!(tap.next().await.is_some_and(|line| line.len() > tap::BYTES_MAX));
+    }
+}
+
 #[test]
 fn an_event_of_two_lines_stays_one_event() {
     assert_eq!(tap::event("{\n}"), "data: {\ndata: }\n\n");
