@@ -27,7 +27,8 @@ use crate::{
 /// How often a port that is held by another program is tried again.
 const RETRY_EVERY: Duration = Duration::from_secs(10);
 
-/// How often expired sessions are ended and last uses written down.
+/// How often last uses are written down. Expired sessions are ended then too, which matters only where the clock was
+/// turned or the machine has slept: otherwise each is ended at its own moment.
 const TIDY_EVERY: Duration = Duration::from_secs(300);
 
 /// What sockets get to say goodbye.
@@ -144,6 +145,15 @@ impl Run {
         let mut tidy = interval(TIDY_EVERY);
         tidy.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let end = loop {
+            // Looked up again after every beginning, end and use of a stream; a session that was used since is found
+            // unexpired and its new end is looked up.
+            let expiry = self.keys.sessions.next_expiry();
+            let expired = async {
+                match expiry {
+                    Some(left) => sleep(left).await,
+                    None => std::future::pending().await,
+                }
+            };
             tokio::select! {
                 () = &mut serving => break End::Stopped,
                 changed = settings.changed() => {
@@ -154,11 +164,8 @@ impl Run {
                 }
                 Ok(()) = sessions.changed() => self.say(State::Running, None),
                 Ok(()) = streams.changed() => self.say(State::Running, None),
-                _ = tidy.tick() => {
-                    if let Err(error) = self.keys.sessions.tidy().await {
-                        tracing::warn!(%error, "sessions could not be tidied; trying again later");
-                    }
-                }
+                () = expired => self.tidy().await,
+                _ = tidy.tick() => self.tidy().await,
             }
         };
         self.keys.local_url.send_replace(None);
@@ -167,6 +174,12 @@ impl Run {
             serving.await;
         }
         Ok(end)
+    }
+
+    async fn tidy(&self) {
+        if let Err(error) = self.keys.sessions.tidy().await {
+            tracing::warn!(%error, "sessions could not be tidied; trying again later");
+        }
     }
 
     fn last_port(&self) -> Option<u16> {

@@ -113,10 +113,15 @@ impl Session {
     }
 
     fn is_expired(&self, now: SystemTime) -> bool {
-        let past = |since: SystemTime, limit| now.duration_since(since).is_ok_and(|age| age >= limit);
-        let is_idle = self.listener == Listener::Tunnel && past(self.used(), TUNNEL_IDLE_MAX);
-        // Scripts' tokens are revoked by hand: nobody is there to log in again.
-        is_idle || self.kind != Kind::Script && past(self.created, LIFE)
+        self.expires().is_some_and(|at| at <= now)
+    }
+
+    /// When it ends by itself, unless it is used until then; never for a script's token, which is revoked by hand:
+    /// nobody is there to log in again.
+    fn expires(&self) -> Option<SystemTime> {
+        let idle = (self.listener == Listener::Tunnel).then(|| self.used() + TUNNEL_IDLE_MAX);
+        let old = (self.kind != Kind::Script).then(|| self.created + LIFE);
+        [idle, old].into_iter().flatten().min()
     }
 }
 
@@ -257,6 +262,14 @@ impl Sessions {
             table::delete(&self.store, gone).await?;
         }
         Ok(count)
+    }
+
+    /// How long until the next session expires if none is used until then; `None` when none ever does.
+    pub(crate) fn next_expiry(&self) -> Option<Duration> {
+        let now = self.clock.now();
+        let table = self.table.read().unwrap_or_else(PoisonError::into_inner);
+        let first = table.values().filter_map(|session| session.expires()).min()?;
+        Some(first.duration_since(now).unwrap_or_default())
     }
 
     /// Ends what has expired and writes down when sessions were used. Called now and then, and once at the end.

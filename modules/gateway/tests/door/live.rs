@@ -202,6 +202,27 @@ async fn the_end_of_a_session_is_the_end_of_its_sockets() {
 }
 
 #[tokio::test]
+async fn a_session_that_expires_takes_its_streams_along_at_that_moment() {
+    const LIFE: Duration = Duration::from_secs(30 * 24 * 3600);
+    let house = House::open().await;
+    let cookie = house.log_in().await;
+    house.turn_clock(LIFE - Duration::from_secs(1));
+    let mut socket = open(&house, Some(&cookie), Some(&house.origin()), "view=chat")
+        .await
+        .unwrap();
+    let events = house.ask("GET", "/api/opencode/global/event").page_of(&cookie);
+    let begun = Instant::now();
+
+    let (code, events) = tokio::join!(close_code(&mut socket), events.send());
+
+    let took = begun.elapsed();
+    assert_eq!(code, CloseCode::from(web::live::CLOSE_LOGIN));
+    assert_eq!(events.status, 200, "it was open until then");
+    assert!(took < Duration::from_secs(2), "{took:?}");
+    assert_eq!(house.door.sessions().len(), 0);
+}
+
+#[tokio::test]
 async fn a_session_has_sixteen_streams_and_gets_places_back() {
     let house = House::open().await;
     let cookie = house.log_in().await;
