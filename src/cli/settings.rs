@@ -90,13 +90,19 @@ fn show_list(found: &Value) {
 /// What is wrong with the file, for a person.
 pub(crate) fn explain(problem: &Problem) -> String {
     match problem {
-        Problem::Corrupt { kept: Some(kept) } => format!(
-            "The settings file could not be understood. It was kept as {} and defaults are in force.",
+        Problem::Corrupt {
+            fault,
+            kept: Some(kept),
+        } => format!(
+            "The settings file could not be understood ({fault}). It was kept as {} and defaults are in force: mend \
+             that line there, give the file its name settings.toml back and start the program again, or set anew what \
+             you need with `nexus settings set`.",
             kept.display()
         ),
-        Problem::Corrupt { kept: None } => {
-            "The settings file could not be understood and could not be moved away. Defaults are in force and changes are not saved until you mend or remove it.".to_owned()
-        }
+        Problem::Corrupt { fault, kept: None } => format!(
+            "The settings file could not be understood ({fault}) and could not be moved away. Defaults are in force and \
+             changes are not saved until you mend that line or remove the file, and start the program again."
+        ),
         Problem::Unreadable(cause) => format!(
             "The settings file could not be read ({cause}). Defaults are in force and changes are not saved until it can be."
         ),

@@ -4,9 +4,11 @@
 //! `nexus settings` and the validation of the file all come from that table. [`SettingsFile`] owns the file: it keeps
 //! comments and keys it does not know, replaces the file atomically, and never lets a bad value through.
 
+mod fault;
 mod field;
 mod file;
 mod value;
 
+pub use fault::Fault;
 pub use field::{Applies, Field, Kind, Section};
 pub use file::{Entry, Problem, Setting, SettingsError, SettingsFile};

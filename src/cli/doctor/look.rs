@@ -90,12 +90,12 @@ fn settings_file(context: &kit::Context) -> Finding {
         return Finding::new("settings", Verdict::Well, text);
     }
     let explain = |problem: &Problem| match problem {
-        Problem::Corrupt { kept: None } => format!(
-            "{} cannot be understood. Mend it; otherwise the next start keeps it under another name and uses the \
-             defaults.",
+        Problem::Corrupt { fault, kept: None } => format!(
+            "{} cannot be understood ({fault}). Mend that line; otherwise the next start keeps the file under another \
+             name and uses the defaults.",
             context.settings.path().display()
         ),
-        Problem::Corrupt { kept: Some(_) } | Problem::Unreadable(_) | Problem::BadSection { .. } => {
+        Problem::Corrupt { kept: Some(_), .. } | Problem::Unreadable(_) | Problem::BadSection { .. } => {
             settings::explain(problem)
         }
     };

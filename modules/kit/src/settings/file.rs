@@ -12,7 +12,7 @@ use tokio::sync::watch;
 use toml_edit::{DocumentMut, Item, Table};
 
 use super::{
-    Field, Section,
+    Fault, Field, Section,
     value::{find, place, read_value, section_table, shown},
 };
 use crate::files;
@@ -71,6 +71,8 @@ pub enum SettingsError {
 pub enum Problem {
     /// The file was no TOML; it was kept under another name and defaults are in force.
     Corrupt {
+        /// What is wrong with it and where.
+        fault: Fault,
         /// Where it is now; `None` when it could not be moved, and nothing is saved over it then.
         kept: Option<PathBuf>,
     },
@@ -143,12 +145,12 @@ impl SettingsFile {
         let mut problems = Vec::new();
         let mut is_writable = true;
         let document = match std::fs::read(path) {
-            Ok(bytes) => match String::from_utf8(bytes).ok().and_then(|text| text.parse().ok()) {
-                Some(document) => document,
-                None => {
+            Ok(bytes) => match understood(&bytes) {
+                Ok(document) => document,
+                Err(fault) => {
                     let kept = put_aside(path);
                     is_writable = kept.is_some();
-                    problems.push(Problem::Corrupt { kept });
+                    problems.push(Problem::Corrupt { fault, kept });
                     DocumentMut::new()
                 }
             },
@@ -331,6 +333,17 @@ impl SettingsFile {
         // Nothing panics while the lock is held; if it ever does, the document is still whole.
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn understood(bytes: &[u8]) -> Result<DocumentMut, Fault> {
+    let text = std::str::from_utf8(bytes).map_err(|error| {
+        let readable = String::from_utf8_lossy(&bytes[..error.valid_up_to()]);
+        Fault::at(&readable, readable.len(), "this is no UTF-8 text")
+    })?;
+    text.parse().map_err(|error: toml_edit::TomlError| {
+        let offset = error.span().map_or(0, |span| span.start);
+        Fault::at(text, offset, error.message())
+    })
 }
 
 const TEXT: super::Kind = super::Kind::Text { chars_max: 32 * 1024 };

@@ -134,6 +134,11 @@ fn a_broken_file_is_kept_aside_and_defaults_are_used() {
     assert_eq!(
         file.problems(),
         [Problem::Corrupt {
+            fault: Fault {
+                line: 1,
+                column: 8,
+                reason: "unclosed table, expected `]`".to_owned()
+            },
             kept: Some(kept.clone())
         }]
     );
