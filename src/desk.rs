@@ -13,7 +13,7 @@ use tokio::sync::mpsc;
 use crate::{
     cli,
     control::{Code, Failure, Request, server::Desk},
-    desktop::Desktop,
+    desktop::{Desktop, Shown},
     greeting,
     modules::{self, Busy},
 };
@@ -96,8 +96,10 @@ impl FrontDesk {
                 "The running agent has no desktop. `nexus open --print-url` prints a link for a browser.",
             ));
         };
-        desktop.show_page(&path).await?;
-        Ok(Value::Null)
+        Ok(match desktop.show_page(&path).await? {
+            Shown::Window => Value::Null,
+            Shown::Browser(why) => Value::String(why),
+        })
     }
 
     fn link(&self, page: Option<String>) -> Result<Value, Failure> {

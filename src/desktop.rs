@@ -21,6 +21,15 @@ pub use drive::{Driver, Sources};
 pub use session::{Life, Needs, Session};
 pub(crate) use tray::{Spot, beside_the_tray};
 
+/// Where a page was shown.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Shown {
+    /// In its window.
+    Window,
+    /// In the browser for want of a window; a sentence that says why and what to do about it.
+    Browser(String),
+}
+
 /// What can be shown to the person in front of the machine.
 pub trait Desktop: Send + Sync + 'static {
     /// Draws the tray. Called when the menu is another than before, and after every choice: systems flip the mark of
@@ -37,7 +46,7 @@ pub trait Desktop: Send + Sync + 'static {
     ///
     /// # Errors
     /// A sentence that says why it is not shown and how to get at it.
-    fn show_page<'a>(&'a self, path: &'a str) -> BoxFuture<'a, Result<(), Failure>>;
+    fn show_page<'a>(&'a self, path: &'a str) -> BoxFuture<'a, Result<Shown, Failure>>;
 
     /// Shows a page in the browser.
     ///

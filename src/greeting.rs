@@ -5,7 +5,11 @@ use std::sync::Arc;
 use gateway::{Door, Purpose};
 use kit::CancellationToken;
 
-use crate::{agent::Start, cli::print, desktop::Desktop};
+use crate::{
+    agent::Start,
+    cli::print,
+    desktop::{Desktop, Shown},
+};
 
 /// The page of a start: the first time the one that sets everything up.
 pub(crate) fn first_page(door: &Door) -> &'static str {
@@ -39,9 +43,12 @@ pub(crate) async fn greet(
     }
     if let Some(desktop) = desktop
         && !start.is_background
-        && let Err(failure) = desktop.show_page(first_page(door)).await
     {
-        print::remark(&failure.message);
+        match desktop.show_page(first_page(door)).await {
+            Ok(Shown::Window) => {}
+            Ok(Shown::Browser(why)) => print::remark(&why),
+            Err(failure) => print::remark(&failure.message),
+        }
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::process::ExitCode;
 
+use serde_json::Value;
 use supervisor::monitor::{self, Entered, Restarts};
 
 use super::{Cx, grammar::Run, print};
@@ -48,6 +49,7 @@ fn second(mut client: Client, how: &Run) -> Result<ExitCode, Failure> {
         return Ok(ExitCode::SUCCESS);
     }
     match client.ask(&Request::Show { page: None }) {
+        Ok(Value::String(why)) => print::remark(&format!("An agent is running already. {why}")),
         Ok(_) => print::remark("An agent is running already; its window is shown."),
         Err(failure) => print::remark(&format!("An agent is running already. {}", failure.message)),
     }

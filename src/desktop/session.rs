@@ -3,12 +3,12 @@
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use gateway::Purpose;
-use kit::{Action, BoxFuture, CancellationToken, Notice, NoticeSender};
+use kit::{Action, BoxFuture, CancellationToken, Notice, NoticeKind, NoticeSender};
 use store::Store;
 use tokio::sync::mpsc;
 
 use super::{
-    Desktop, browser,
+    Desktop, Shown, browser,
     notices::Bubbles,
     places::Places,
     tray::{Spot, Tray},
@@ -23,6 +23,8 @@ use crate::{
 
 /// Links that wait to be opened.
 const LINKS_MAX: usize = 8;
+/// What is told of a missing window replaces what was told before, and goes when a window is shown.
+const NO_WINDOW: &str = "window";
 /// As long as its ticket lives.
 const ENTRY_FILE_LIFE: Duration = Duration::from_secs(60);
 /// Files with a ticket that wait for their browser.
@@ -36,6 +38,7 @@ pub struct Session {
     entrance: Arc<dyn Entrance>,
     run: PathBuf,
     entries: mpsc::Sender<browser::Entry>,
+    notices: NoticeSender,
 }
 
 /// What the session does on its own.
@@ -89,6 +92,7 @@ impl Session {
             entrance: needs.entrance,
             run: needs.run,
             entries,
+            notices: needs.notices.clone(),
         });
         let life = Life {
             windows: host,
@@ -150,15 +154,26 @@ impl Desktop for Session {
         Box::pin(self.bubbles.remove(key))
     }
 
-    fn show_page<'a>(&'a self, path: &'a str) -> BoxFuture<'a, Result<(), Failure>> {
+    fn show_page<'a>(&'a self, path: &'a str) -> BoxFuture<'a, Result<Shown, Failure>> {
         Box::pin(async move {
-            let Err(reason) = self.windows.show(path).await else {
-                return Ok(());
+            let Err(why) = self.windows.show(path).await else {
+                self.notices.settle(NO_WINDOW);
+                return Ok(Shown::Window);
             };
-            tracing::warn!(reason, "the page is opened in the browser");
-            self.enter_in_browser(path)
-                .await
-                .map_err(|failure| Failure::new(failure.code, format!("{reason} {}", failure.message)))
+            self.enter_in_browser(path).await.map_err(|failure| {
+                let text = format!("There is no window, because {why}. {}", failure.message);
+                Failure::new(failure.code, text)
+            })?;
+            let told = why.told();
+            self.notices.send(Notice {
+                kind: NoticeKind::Agent,
+                key: NO_WINDOW.to_owned(),
+                title: "Opened in the browser".to_owned(),
+                body: told.clone(),
+                page: path.to_owned(),
+                answers: Vec::new(),
+            });
+            Ok(Shown::Browser(told))
         })
     }
 

@@ -1,5 +1,6 @@
 //! Windows, shown by a process of their own that lives only as long as they do.
 
+mod absence;
 mod process;
 
 use std::{collections::HashMap, path::PathBuf, sync::Arc, time::Duration};
@@ -13,6 +14,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::places::Places;
 use crate::entrance::Entrance;
+pub(crate) use absence::NoWindow;
 use process::{Event, Process};
 
 /// Requests that wait.
@@ -25,8 +27,11 @@ const SERVE_WAIT: Duration = Duration::from_secs(10);
 /// A request for a window.
 struct Ask {
     path: String,
-    answer: oneshot::Sender<Result<(), String>>,
+    answer: oneshot::Sender<Result<(), NoWindow>>,
 }
+
+/// Who waits for which window to come up.
+type Waiting = HashMap<String, Vec<oneshot::Sender<Result<(), NoWindow>>>>;
 
 /// Asks for windows. Cheap to clone.
 #[derive(Clone)]
@@ -36,19 +41,18 @@ impl Windows {
     /// Shows `path` in the window of its first part: `/chat/ses_1` in `chat`.
     ///
     /// # Errors
-    /// A sentence that says why there is no window.
-    pub(super) async fn show(&self, path: &str) -> Result<(), String> {
+    /// Why there is no window.
+    pub(super) async fn show(&self, path: &str) -> Result<(), NoWindow> {
         let (answer, answered) = oneshot::channel();
         let ask = Ask {
             path: path.to_owned(),
             answer,
         };
-        let gone = || "The agent is ending.".to_owned();
-        self.0.send(ask).await.map_err(|_| gone())?;
+        self.0.send(ask).await.map_err(|_| NoWindow::Ending)?;
         match tokio::time::timeout(SHOW_WAIT, answered).await {
             Ok(Ok(shown)) => shown,
-            Ok(Err(_)) => Err(gone()),
-            Err(_) => Err(format!("No window came up within {} s.", SHOW_WAIT.as_secs())),
+            Ok(Err(_)) => Err(NoWindow::Ending),
+            Err(_) => Err(NoWindow::Late(SHOW_WAIT)),
         }
     }
 }
@@ -77,7 +81,7 @@ impl WindowHost {
     /// Lives until `stop`. No window is left then.
     pub(super) async fn run(mut self, stop: CancellationToken) {
         let mut process: Option<Process> = None;
-        let mut waiting: HashMap<String, Vec<oneshot::Sender<Result<(), String>>>> = HashMap::new();
+        let mut waiting = Waiting::new();
         loop {
             tokio::select! {
                 () = stop.cancelled() => break,
@@ -94,7 +98,7 @@ impl WindowHost {
                     Event::Ended(how) => {
                         process = None;
                         for answer in waiting.drain().flat_map(|(_, answers)| answers) {
-                            drop(answer.send(Err(format!("The window's process ended ({how})."))));
+                            drop(answer.send(Err(how.clone())));
                         }
                     }
                 },
@@ -105,11 +109,11 @@ impl WindowHost {
         }
     }
 
-    async fn open(&self, process: &mut Option<Process>, name: &str, path: &str) -> Result<(), String> {
+    async fn open(&self, process: &mut Option<Process>, name: &str, path: &str) -> Result<(), NoWindow> {
         let mut url = self.entrance.local_url();
         let origin = match tokio::time::timeout(SERVE_WAIT, url.wait_for(Option::is_some)).await {
             Ok(Ok(url)) => url.clone().unwrap_or_default(),
-            Ok(Err(_)) | Err(_) => return Err("The program's pages are not served yet.".to_owned()),
+            Ok(Err(_)) | Err(_) => return Err(NoWindow::NotServed),
         };
         let place = self.places.of(name).await;
         let open = ToWindow::Open {
@@ -131,25 +135,16 @@ impl WindowHost {
             // It ended between two requests: another one is started.
             *process = None;
         }
-        let mut fresh = Process::start(&self.program, &self.data).map_err(|error| {
-            format!(
-                "Windows cannot be shown: {} did not start ({error}).",
-                self.program.display()
-            )
-        })?;
-        fresh
-            .say(&open)
-            .await
-            .map_err(|error| format!("Windows cannot be shown: {error}."))?;
+        let mut fresh = Process::start(&self.program, &self.data)?;
+        if fresh.say(&open).await.is_err() {
+            // It was gone before it had read a word.
+            return Err(fresh.ended().await);
+        }
         *process = Some(fresh);
         Ok(())
     }
 
-    async fn hear(
-        &self,
-        said: FromWindow,
-        waiting: &mut HashMap<String, Vec<oneshot::Sender<Result<(), String>>>>,
-    ) {
+    async fn hear(&self, said: FromWindow, waiting: &mut Waiting) {
         match said {
             FromWindow::Shown { name } => {
                 for answer in waiting.remove(&name).into_iter().flatten() {
@@ -167,7 +162,7 @@ impl WindowHost {
             FromWindow::Failed { reason } => {
                 tracing::warn!(reason, "a window could not be shown");
                 for answer in waiting.drain().flat_map(|(_, answers)| answers) {
-                    drop(answer.send(Err(reason.clone())));
+                    drop(answer.send(Err(NoWindow::refused(&reason))));
                 }
             }
         }

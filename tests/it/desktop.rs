@@ -3,6 +3,7 @@
 mod chosen;
 mod resident;
 mod told;
+mod windowless;
 
 use std::{
     fs,

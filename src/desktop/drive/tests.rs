@@ -7,7 +7,7 @@ use kit::{
 use tokio::task::JoinHandle;
 
 use super::*;
-use crate::control::Failure;
+use crate::{control::Failure, desktop::Shown};
 
 /// What was asked of the desktop, in order.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,9 +42,9 @@ impl Desktop for Recording {
         Box::pin(std::future::ready(()))
     }
 
-    fn show_page<'a>(&'a self, path: &'a str) -> BoxFuture<'a, Result<(), Failure>> {
+    fn show_page<'a>(&'a self, path: &'a str) -> BoxFuture<'a, Result<Shown, Failure>> {
         self.note(Asked::Page(path.to_owned()));
-        Box::pin(std::future::ready(Ok(())))
+        Box::pin(std::future::ready(Ok(Shown::Window)))
     }
 
     fn browse<'a>(&'a self, path: &'a str) -> BoxFuture<'a, Result<(), Failure>> {

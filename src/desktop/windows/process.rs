@@ -8,6 +8,8 @@ use tokio::{
     process::{Child, ChildStdin, ChildStdout, Command},
 };
 
+use super::absence::NoWindow;
+
 /// Lines are short; what is longer is not of the protocol.
 const LINE_BYTES_MAX: u64 = 64 * 1024;
 /// How long it may take to close its windows.
@@ -17,8 +19,8 @@ const END_WAIT: Duration = Duration::from_secs(1);
 pub(super) enum Event {
     /// It said something.
     Said(FromWindow),
-    /// It is gone.
-    Ended(String),
+    /// It is gone, before or after it had shown something.
+    Ended(NoWindow),
 }
 
 /// A running window process. Killed when dropped.
@@ -31,7 +33,10 @@ pub(super) struct Process {
 
 impl Process {
     /// Starts it. `data` is where it keeps cookies and caches.
-    pub(super) fn start(program: &Path, data: &Path) -> io::Result<Self> {
+    ///
+    /// # Errors
+    /// That it is not there, or what the system said.
+    pub(super) fn start(program: &Path, data: &Path) -> Result<Self, NoWindow> {
         let mut command = Command::new(program);
         command
             .arg("--data")
@@ -46,8 +51,18 @@ impl Process {
             // Blank windows on some drivers, and three times slower without a graphics card (WebKitGTK 2.50).
             command.env("WEBKIT_DISABLE_DMABUF_RENDERER", "1");
         }
-        let mut child = command.spawn()?;
-        let missing = || io::Error::other("its pipes are missing");
+        let not_started = |reason| NoWindow::NotStarted {
+            program: program.to_owned(),
+            reason,
+        };
+        let mut child = command.spawn().map_err(|error| {
+            if error.kind() == io::ErrorKind::NotFound {
+                NoWindow::Missing(program.to_owned())
+            } else {
+                not_started(error.to_string())
+            }
+        })?;
+        let missing = || not_started("its pipes are missing".to_owned());
         let stdin = child.stdin.take().ok_or_else(missing)?;
         let stdout = child.stdout.take().ok_or_else(missing)?;
         Ok(Self {
@@ -75,7 +90,7 @@ impl Process {
                 .read_until(b'\n', &mut self.line)
                 .await;
             match read {
-                Ok(0) | Err(_) => return self.ended().await,
+                Ok(0) | Err(_) => return Event::Ended(self.ended().await),
                 Ok(_) => {
                     let said = serde_json::from_slice(&self.line);
                     self.line.clear();
@@ -88,19 +103,19 @@ impl Process {
         }
     }
 
-    async fn ended(&mut self) -> Event {
+    /// Waits until it has ended, and judges how.
+    pub(super) async fn ended(&mut self) -> NoWindow {
         // Its output is closed; a process that lingers on without one is of no use.
-        let how = match tokio::time::timeout(END_WAIT, self.child.wait()).await {
-            Ok(Ok(status)) => status.to_string(),
-            Ok(Err(error)) => error.to_string(),
+        match tokio::time::timeout(END_WAIT, self.child.wait()).await {
+            Ok(Ok(status)) => NoWindow::after(status),
+            Ok(Err(error)) => NoWindow::Crashed(error.to_string()),
             Err(_lingers) => {
                 if let Err(error) = self.child.kill().await {
                     tracing::debug!(%error, "the window process could not be ended");
                 }
-                "it was ended".to_owned()
+                NoWindow::Crashed("it was ended".to_owned())
             }
-        };
-        Event::Ended(how)
+        }
     }
 
     /// Closes all windows and waits until the process is gone.

@@ -92,6 +92,12 @@ impl Desktop {
         self.home.as_ref().expect("the home leaves with the session only")
     }
 
+    /// As [`Home::install`].
+    pub fn install(&mut self) -> std::path::PathBuf {
+        let home = self.home.as_mut();
+        home.expect("the home leaves with the session only").install()
+    }
+
     /// Adds a part and waits until it is there.
     #[track_caller]
     pub fn add(&mut self, part: Part) {

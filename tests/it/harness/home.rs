@@ -14,6 +14,7 @@ use super::{PATIENCE, Pid, Processes, until, wait::pause};
 pub struct Home {
     folder: tempfile::TempDir,
     also: Vec<(OsString, OsString)>,
+    program: PathBuf,
 }
 
 impl Home {
@@ -23,6 +24,7 @@ impl Home {
         let home = Self {
             folder,
             also: Vec::new(),
+            program: env!("CARGO_BIN_EXE_nexus").into(),
         };
         for part in ["nexus", "user", "runtime", "tmp"] {
             let path = home.path().join(part);
@@ -58,6 +60,17 @@ impl Home {
     /// Writes the settings file.
     pub fn settings(&self, toml: &str) {
         fs::write(self.nexus().join("settings.toml"), toml).unwrap();
+    }
+
+    /// Installs the program into a folder of this home, without `nexus-window` beside it, and returns the folder. From
+    /// now on commands run that one.
+    pub fn install(&mut self) -> PathBuf {
+        let folder = self.path().join("installed");
+        fs::create_dir(&folder).unwrap();
+        let program = folder.join("nexus");
+        fs::copy(&self.program, &program).unwrap();
+        self.program = program;
+        folder
     }
 
     /// Adds or replaces a variable of every process started from here, e.g. `DISPLAY`.
@@ -100,7 +113,7 @@ impl Home {
 
     /// The program under test, with arguments to come.
     pub fn nexus_command(&self) -> Command {
-        self.command(env!("CARGO_BIN_EXE_nexus"))
+        self.command(&self.program)
     }
 
     /// Everything alive that was started in this home.
