@@ -81,6 +81,7 @@ pub fn compute(overview: &Overview, parts: Vec<Part>) -> Menu {
             item("Notices", Action::Open("/notices".to_owned())),
             item("Logs", Action::Open("/logs".to_owned())),
             item("Set up", Action::Open("/onboarding".to_owned())),
+            item("Help", Action::Open("/dashboard/help".to_owned())),
         ],
     });
     entries.push(item("Quit", Action::Quit));

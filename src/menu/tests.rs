@@ -76,6 +76,7 @@ fn the_menu_is_a_value_of_the_state() {
                     item("Notices", Action::Open("/notices".to_owned())),
                     item("Logs", Action::Open("/logs".to_owned())),
                     item("Set up", Action::Open("/onboarding".to_owned())),
+                    item("Help", Action::Open("/dashboard/help".to_owned())),
                 ],
             },
             item("Quit", Action::Quit),

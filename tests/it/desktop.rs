@@ -3,6 +3,7 @@
 mod chosen;
 mod resident;
 mod told;
+mod tray;
 mod windowless;
 
 use std::{

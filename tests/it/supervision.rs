@@ -27,7 +27,7 @@ fn stub() -> PathBuf {
 }
 
 /// A program in `home` that behaves as `words` say; replaced as a package manager would, by renaming.
-fn stub_in(home: &Home, words: &str) -> PathBuf {
+pub(crate) fn stub_in(home: &Home, words: &str) -> PathBuf {
     let path = home.path().join("bin").join("opencode");
     std::fs::create_dir_all(path.parent().unwrap()).unwrap();
     let fresh = path.with_extension("new");

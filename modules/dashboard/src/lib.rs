@@ -7,6 +7,7 @@
 //! The dashboard reads other modules' statuses and never calls them.
 
 mod feed;
+mod help;
 mod history;
 mod page;
 mod view;
@@ -99,6 +100,16 @@ impl Dashboard {
         web::page(chrome, body)
     }
 
+    fn help_page(chrome: &Chrome) -> Markup {
+        let body = Body {
+            title: "Help".to_owned(),
+            live: None,
+            class: "dashboard",
+            content: help::content(),
+        };
+        web::page(chrome, body)
+    }
+
     async fn history_page(&self, chrome: &Chrome) -> Markup {
         let ends = (self.history)().await;
         let body = Body {
@@ -147,6 +158,10 @@ impl Module for Dashboard {
             .route(
                 "/",
                 get(move |Extension(chrome): Extension<Arc<Chrome>>| std::future::ready(self.page(&chrome))),
+            )
+            .route(
+                "/help",
+                get(|Extension(chrome): Extension<Arc<Chrome>>| std::future::ready(Self::help_page(&chrome))),
             )
             .route(
                 "/history",

@@ -214,17 +214,15 @@ pub(crate) fn menu(status: &Status) -> Vec<Entry> {
     let is_off = status.state == State::Stopped;
     let is_ending = status.state == State::Stopping;
     let is_ours = status.details.get("external").is_none_or(Value::is_null);
+    let has_none = status.details.get("pid").is_none_or(Value::is_null);
+    let is_given_up = status.state == State::NeedsAction || status.state == State::Degraded && has_none;
     let restart = if status.offers.contains(&RESTART_NOW) {
         (RESTART_NOW.label, RESTART_NOW.verb)
     } else {
         ("Restart", "restart")
     };
     vec![
-        item(
-            "Start",
-            "start",
-            is_ours && (is_off || status.state == State::NeedsAction),
-        ),
+        item("Start", "start", is_ours && (is_off || is_given_up)),
         item("Stop", "stop", is_ours && !is_off && !is_ending),
         item(restart.0, restart.1, is_ours && !is_off && !is_ending),
     ]
@@ -316,5 +314,20 @@ mod tests {
         assert_eq!(enabled(State::Backoff), [false, true, true]);
         assert_eq!(enabled(State::NeedsAction), [true, true, true]);
         assert_eq!(enabled(State::Stopping), [false, false, false]);
+        // One that was given up has no process; one that refuses every project has.
+        assert_eq!(enabled(State::Degraded), [true, true, true]);
+        let mut runs = view(Phase::Healthy { pid: 1 });
+        runs.config_problem = Some("config is not valid JSON".to_owned());
+        let entries = menu(&status(&runs));
+        assert!(
+            matches!(
+                &entries[0],
+                Entry::Item {
+                    is_enabled: false,
+                    ..
+                }
+            ),
+            "{entries:?}"
+        );
     }
 }

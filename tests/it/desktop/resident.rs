@@ -90,7 +90,8 @@ impl<'a> Resident<'a> {
         let line = lines.iter().find(|line| line.text == text);
         let line = line.unwrap_or_else(|| panic!("no line {text:?}: {lines:#?}"));
         let (name, number) = (self.tray(), line.number.to_string());
-        self.desktop.bus(&[
+        let arguments = [
+            "--user",
             "call",
             &name,
             "/MenuBar",
@@ -102,7 +103,11 @@ impl<'a> Resident<'a> {
             "s",
             "",
             "0",
-        ]);
+        ];
+        let output = self.desktop.output("busctl", &arguments);
+        // Who is asked to quit may be gone before it has answered.
+        let is_gone = String::from_utf8_lossy(&output.stderr).contains("disconnected from message bus");
+        assert!(output.status.success() || is_gone, "{text:?}: {output:?}");
     }
 
     #[track_caller]
@@ -212,6 +217,8 @@ pub struct Line {
     pub text: String,
     /// Whether a switch is on.
     pub is_marked: bool,
+    /// Whether it can be chosen.
+    pub is_enabled: bool,
 }
 
 pub fn gather(node: &Value, depth: usize, lines: &mut Vec<Line>) {
@@ -223,6 +230,7 @@ pub fn gather(node: &Value, depth: usize, lines: &mut Vec<Line>) {
             depth,
             text: text.replace("__", "_"),
             is_marked: child[1]["toggle-state"]["data"] == 1,
+            is_enabled: child[1]["enabled"]["data"] != false,
         });
         gather(child, depth + 1, lines);
     }
