@@ -9,7 +9,7 @@ use axum::body::Body;
 
 use crate::{
     origin::Origin,
-    program::{CLOUDFLARED, End, Program, command, until_ready_is},
+    program::{CLOUDFLARED, End, PATIENCE, Program, command, until_ready_is},
     visitor::{request, send, whole},
 };
 
@@ -170,7 +170,8 @@ async fn it_dies_when_nobody_reads_what_it_says() {
 
     drop(child.stderr.take());
 
-    let status = child.wait().await.unwrap();
+    let waited = tokio::time::timeout(PATIENCE, child.wait()).await;
+    let status = waited.expect("it lives on").unwrap();
     assert_eq!(std::os::unix::process::ExitStatusExt::signal(&status), Some(PIPE));
 }
 
