@@ -15,3 +15,4 @@ mod port;
 mod proxy;
 mod sessions;
 mod throttling;
+mod waiting;
