@@ -45,10 +45,30 @@ impl SecretsFile {
     }
 
     fn read(&self) -> Result<BTreeMap<String, String>, SecretsError> {
+        self.refuse_others()?;
         match std::fs::read(&self.path) {
             Ok(bytes) => serde_json::from_slice(&bytes).map_err(|error| self.failed(&error)),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(BTreeMap::new()),
             Err(error) => Err(self.failed(&error)),
+        }
+    }
+
+    /// Whoever puts a link or a file of their own here would choose our secrets, or learn them.
+    fn refuse_others(&self) -> Result<(), SecretsError> {
+        let refused = |reason: &str| {
+            let path = self.path.display();
+            SecretsError::Failed(format!(
+                "{path} {reason}: remove it, then store the secrets again"
+            ))
+        };
+        match std::fs::symlink_metadata(&self.path) {
+            Ok(found) if found.is_symlink() => Err(refused("is a link, which is not followed")),
+            #[cfg(unix)]
+            Ok(found) if std::os::unix::fs::MetadataExt::uid(&found) != os::effective_uid() => {
+                Err(refused("belongs to another user"))
+            }
+            // What cannot be looked at cannot be read either, which is told then.
+            Ok(_) | Err(_) => Ok(()),
         }
     }
 

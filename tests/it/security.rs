@@ -1,16 +1,18 @@
 //! What must not be found anywhere while the whole program runs: secrets, open doors, files others can read.
 
+mod children;
+mod folders;
+
 use std::{
     fs,
     io::Write,
-    os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
     process::Stdio,
 };
 
 use serde_json::json;
 
-use crate::harness::{Agent, Home, PATIENCE, Pid, Processes, Session, block_on, model, opencode, until};
+use crate::harness::{Agent, PATIENCE, Pid, Processes, Session, block_on, model, until};
 
 const PASSWORD: &str = "seven canary otters paint the harbour";
 const WRONG: &str = "a wrong canary password";
@@ -213,102 +215,4 @@ fn a_file_leads_to_the_button_and_cannot_press_it() {
     // Neither has used the ticket up.
     Session::by_link(&link);
     agent.quit();
-}
-
-#[test]
-fn files_are_for_their_owner_whatever_the_umask() {
-    let home = Home::new();
-    home.settings(&format!("[opencode]\npath = \"{}\"\n", opencode().display()));
-    let mut agent = home
-        .command("/bin/sh")
-        .args([
-            "-c",
-            "umask 000 && exec \"$0\" \"$@\"",
-            env!("CARGO_BIN_EXE_nexus"),
-            "run",
-            "--headless",
-        ])
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap();
-    let ask = |arguments: &[&str]| home.nexus_command().args(arguments).output().unwrap();
-    until("opencode to be healthy", PATIENCE, || {
-        let status: serde_json::Value = serde_json::from_slice(&ask(&["status", "--json"]).stdout).ok()?;
-        (status["modules"]["opencode"]["state"] == "healthy").then_some(())
-    });
-    let mut setting = home
-        .command("/bin/sh")
-        .args([
-            "-c",
-            "umask 000 && exec \"$0\" password set --stdin",
-            env!("CARGO_BIN_EXE_nexus"),
-        ])
-        .stdin(Stdio::piped())
-        .spawn()
-        .unwrap();
-    setting
-        .stdin
-        .take()
-        .unwrap()
-        .write_all(PASSWORD.as_bytes())
-        .unwrap();
-    assert!(setting.wait().unwrap().success());
-    assert!(
-        ask(&["settings", "set", "gateway.extra_local_ports", "[\"8080\"]"])
-            .status
-            .success()
-    );
-
-    let mut seen = Vec::new();
-    private(&home.nexus(), &mut seen);
-    for name in ["credential", "state.db", "settings.toml"] {
-        assert!(seen.contains(&home.nexus().join(name)), "{name} among {seen:?}");
-    }
-
-    assert!(ask(&["quit", "--now"]).status.success());
-    agent.wait().unwrap();
-    home.assert_empty();
-}
-
-/// Holds `folder` and everything below to 0700 and 0600; `seen` gets what was looked at. What the test wrote itself
-/// before the start is made private with everything else.
-fn private(folder: &Path, seen: &mut Vec<PathBuf>) {
-    assert_eq!(mode(folder), 0o700, "{}", folder.display());
-    for entry in fs::read_dir(folder).unwrap().flatten() {
-        let path = entry.path();
-        let Ok(kind) = entry.file_type() else { continue };
-        if kind.is_dir() {
-            private(&path, seen);
-        } else {
-            assert_eq!(mode(&path), 0o600, "{}", path.display());
-            seen.push(path);
-        }
-    }
-}
-
-fn mode(path: &Path) -> u32 {
-    fs::metadata(path).unwrap().permissions().mode() & 0o777
-}
-
-#[test]
-fn a_folder_others_can_write_to_is_refused() {
-    let home = Home::new();
-    fs::set_permissions(home.nexus(), fs::Permissions::from_mode(0o777)).unwrap();
-
-    let output = home
-        .nexus_command()
-        .args(["run", "--headless"])
-        .stdin(Stdio::null())
-        .output()
-        .unwrap();
-
-    let said = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(!output.status.success(), "{output:?}");
-    assert!(
-        said.contains("can be written to by others") && said.contains("chmod 700"),
-        "{said}"
-    );
-    assert_eq!(fs::read_dir(home.nexus()).unwrap().count(), 0);
 }
