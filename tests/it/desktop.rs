@@ -1,5 +1,6 @@
 //! The program on a desktop: a real panel, a real bus, real windows.
 
+mod bare;
 mod chosen;
 mod resident;
 mod told;

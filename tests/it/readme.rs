@@ -2,13 +2,13 @@
 
 use std::{
     fs,
-    io::{BufRead, BufReader, Write},
+    io::{BufRead, BufReader},
     path::{Path, PathBuf},
-    process::{Command, Output, Stdio},
+    process::{Command, Stdio},
     time::Duration,
 };
 
-use crate::harness::{Agent, Home, PATIENCE, Processes, Session, model, until};
+use crate::harness::{Agent, Home, PATIENCE, Processes, Session, model, until, with_input};
 
 /// Commands other stories and the build machine run: where, and the line there that runs it.
 const SHOWN_ELSEWHERE: &[(&str, &str, &str)] = &[
@@ -116,18 +116,6 @@ fn every_command_that_is_named_is_understood() {
         assert_ne!(output.status.code(), Some(2), "`{line}`: {output:?}");
     }
     agent.quit();
-}
-
-fn with_input(command: &mut Command, input: &str) -> Output {
-    let mut child = command
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    // A command that reads nothing may have ended already.
-    let _unread = child.stdin.take().unwrap().write_all(input.as_bytes());
-    child.wait_with_output().unwrap()
 }
 
 #[test]
