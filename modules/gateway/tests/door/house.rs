@@ -1,34 +1,33 @@
 //! A gateway on a free port, an upstream that records, a module that can be watched, and a client that sends exactly
 //! what it is told.
 
+mod asking;
+mod chat;
+mod upstream;
+
 use std::{
     net::SocketAddr,
     sync::{Arc, Mutex},
     time::{Duration, SystemTime},
 };
 
-use axum::{
-    Router,
-    body::Body,
-    extract::{Request, State},
-    http::{HeaderMap, StatusCode},
-    response::{Html, IntoResponse, Response},
-    routing::{get, post},
-};
+use axum::response::Response;
 use futures_util::StreamExt;
 use gateway::{Clock, Door, Gateway, Parts, Purpose};
 use kit::{
-    ActError, AgentFacts, BoxFuture, CancellationToken, Context, Dirs, Feed, Frame, LiveRequest, Module,
-    ModuleId, NoticeSender, Origin, Outside, Overview, Patch, Reply, Secret, Secrets, SecretsError,
-    SettingsFile, Status, Told, Upstream, Verb, VerbSpec,
+    AgentFacts, CancellationToken, Context, Dirs, Module, NoticeSender, Origin, Outside, Overview, Secret,
+    SettingsFile, Status, Told, Upstream, Verb,
 };
 use store::Store;
 use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
-    net::{TcpListener, TcpStream},
     sync::{broadcast, mpsc, watch},
     task::JoinHandle,
 };
+
+pub use asking::{Answer, Ask, raw};
+use chat::{Chat, NoSecrets};
+use upstream::{Record, serve_upstream};
+pub use upstream::{Recorded, upstream_says};
 
 /// The owner's password in every story that needs one.
 pub const PASSWORD: &str = "a walrus plays the banjo";
@@ -38,21 +37,6 @@ pub const CREDENTIAL: &str = "Basic Y2FuYXJ5LWNyZWRlbnRpYWw=";
 
 /// How long any wait of a story may take.
 pub const PATIENCE: Duration = Duration::from_secs(20);
-
-/// What reached the upstream.
-#[derive(Debug, Clone)]
-pub struct Recorded {
-    pub method: String,
-    pub target: String,
-    pub headers: HeaderMap,
-    pub body: Vec<u8>,
-}
-
-#[derive(Default)]
-pub struct Record {
-    requests: Mutex<Vec<Recorded>>,
-    answer: Mutex<Option<fn() -> Response>>,
-}
 
 pub struct House {
     pub folder: tempfile::TempDir,
@@ -370,290 +354,4 @@ impl Outdoors {
         assert_eq!(answer.status, 303, "{answer:?}");
         answer.cookie()
     }
-}
-
-pub async fn raw(port: u16, bytes: &[u8]) -> String {
-    let mut stream = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
-    // The other side may close before it has taken everything: what it said counts.
-    stream.write_all(bytes).await.ok();
-    let mut answer = Vec::new();
-    let reading = async {
-        let mut piece = [0; 8192];
-        while let Ok(count @ 1..) = stream.read(&mut piece).await {
-            answer.extend_from_slice(&piece[..count]);
-        }
-    };
-    tokio::time::timeout(PATIENCE, reading)
-        .await
-        .expect("the connection is closed in time");
-    String::from_utf8_lossy(&answer).into_owned()
-}
-
-/// A request being put together.
-#[derive(Clone)]
-pub struct Ask {
-    port: u16,
-    method: String,
-    path: String,
-    headers: Vec<(String, String)>,
-    body: Vec<u8>,
-}
-
-impl Ask {
-    pub fn with(mut self, name: &str, value: &str) -> Self {
-        self.headers.retain(|(known, _)| known != name);
-        self.headers.push((name.to_owned(), value.to_owned()));
-        self
-    }
-
-    /// With a cookie, as a page of ours would send it.
-    pub fn page_of(self, cookie: &str) -> Self {
-        let mode = if self.method == "GET" {
-            "cors"
-        } else {
-            "same-origin"
-        };
-        self.with("Cookie", cookie)
-            .with("Sec-Fetch-Site", "same-origin")
-            .with("Sec-Fetch-Mode", mode)
-    }
-
-    pub fn json(self, body: &str) -> Self {
-        self.with("Content-Type", "application/json").body(body)
-    }
-
-    pub fn body(mut self, body: &str) -> Self {
-        self.body = body.as_bytes().to_vec();
-        self
-    }
-
-    pub fn bytes(&self) -> Vec<u8> {
-        let mut text = format!("{} {} HTTP/1.1\r\nConnection: close\r\n", self.method, self.path);
-        for (name, value) in &self.headers {
-            text += &format!("{name}: {value}\r\n");
-        }
-        if !self.body.is_empty() {
-            text += &format!("Content-Length: {}\r\n", self.body.len());
-        }
-        text += "\r\n";
-        let mut bytes = text.into_bytes();
-        bytes.extend_from_slice(&self.body);
-        bytes
-    }
-
-    pub async fn send(&self) -> Answer {
-        Answer::parse(&raw(self.port, &self.bytes()).await)
-    }
-
-    pub async fn status(&self) -> u16 {
-        self.send().await.status
-    }
-}
-
-/// What came back.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Answer {
-    pub status: u16,
-    pub headers: Vec<(String, String)>,
-    pub body: String,
-}
-
-impl Answer {
-    pub fn parse(text: &str) -> Self {
-        let (head, body) = text.split_once("\r\n\r\n").unwrap_or((text, ""));
-        let mut lines = head.split("\r\n");
-        let status = lines
-            .next()
-            .unwrap()
-            .split(' ')
-            .nth(1)
-            .unwrap_or("0")
-            .parse()
-            .unwrap_or(0);
-        let header = |line: &str| {
-            line.split_once(": ")
-                .map(|(name, value)| (name.to_lowercase(), value.to_owned()))
-        };
-        Self {
-            status,
-            headers: lines.filter_map(header).collect(),
-            body: body.to_owned(),
-        }
-    }
-
-    pub fn header(&self, name: &str) -> Option<&str> {
-        self.headers
-            .iter()
-            .find(|(known, _)| known == name)
-            .map(|(_, value)| value.as_str())
-    }
-
-    /// `name=value` of the one cookie that was set.
-    pub fn cookie(&self) -> String {
-        let cookies: Vec<_> = self
-            .headers
-            .iter()
-            .filter(|(name, _)| name == "set-cookie")
-            .collect();
-        assert_eq!(cookies.len(), 1, "{self:?}");
-        cookies[0].1.split(';').next().unwrap().to_owned()
-    }
-}
-
-async fn serve_upstream(record: Arc<Record>) -> SocketAddr {
-    async fn answer(State(record): State<Arc<Record>>, request: Request) -> Response {
-        let (parts, body) = request.into_parts();
-        let body = axum::body::to_bytes(body, usize::MAX)
-            .await
-            .map(|bytes| bytes.to_vec())
-            .unwrap_or_default();
-        record.requests.lock().unwrap().push(Recorded {
-            method: parts.method.to_string(),
-            target: parts.uri.to_string(),
-            headers: parts.headers,
-            body,
-        });
-        let scripted = *record.answer.lock().unwrap();
-        match scripted {
-            Some(answer) => answer(),
-            None => (
-                StatusCode::OK,
-                [("content-type", "application/json")],
-                "{\"from\":\"upstream\"}",
-            )
-                .into_response(),
-        }
-    }
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
-    let router = Router::new().fallback(answer).with_state(record);
-    tokio::spawn(async move { axum::serve(listener, router).await });
-    address
-}
-
-/// Plays the chat: a page, something that changes things, a live view.
-struct Chat {
-    changes: watch::Receiver<String>,
-    calls: Arc<Mutex<Vec<Verb>>>,
-}
-
-impl Module for Chat {
-    fn id(&self) -> ModuleId {
-        ModuleId("chat")
-    }
-
-    fn title(&self) -> &'static str {
-        "Chat"
-    }
-
-    fn status(&self) -> watch::Receiver<Status> {
-        watch::channel(Status::new(kit::State::Running, SystemTime::now())).1
-    }
-
-    fn verbs(&self) -> &'static [VerbSpec] {
-        &[
-            VerbSpec {
-                name: "open",
-                help: "Opens something.",
-                args: &[],
-                button: None,
-            },
-            VerbSpec {
-                name: "greet",
-                help: "Says hello.",
-                args: &["name"],
-                button: Some("Greet"),
-            },
-        ]
-    }
-
-    fn needs_proof(&self, verb: &str) -> bool {
-        verb == "open"
-    }
-
-    fn call(&self, verb: Verb) -> BoxFuture<'_, Result<Reply, ActError>> {
-        self.calls.lock().unwrap().push(verb);
-        Box::pin(async { Ok(Reply::Text("hello".to_owned())) })
-    }
-
-    fn routes(self: Arc<Self>) -> Router {
-        async fn page(axum::Extension(chrome): axum::Extension<Arc<kit::Chrome>>) -> Html<String> {
-            let body = web::Body {
-                title: "Chat".to_owned(),
-                live: None,
-                class: "chat",
-                content: web::html! { h1 { "Chat" } p { (chrome.caller.listener.as_str()) } },
-            };
-            Html(web::page(&chrome, body).into_string())
-        }
-        Router::new()
-            .route("/", get(page))
-            .route("/{session}", get(page))
-            .route("/act", post(async || "done"))
-            .route(
-                "/broken",
-                get(async || -> &'static str { panic!("a page broke") }),
-            )
-    }
-
-    fn live(&self, request: LiveRequest) -> Option<Box<dyn Feed>> {
-        let mut changes = self.changes.clone();
-        changes.mark_unchanged();
-        (request.key != "missing").then(|| Box::new(Changes(changes)) as Box<dyn Feed>)
-    }
-
-    fn run(self: Arc<Self>, stop: CancellationToken) -> BoxFuture<'static, anyhow::Result<()>> {
-        Box::pin(async move {
-            stop.cancelled().await;
-            Ok(())
-        })
-    }
-}
-
-struct Changes(watch::Receiver<String>);
-
-impl Feed for Changes {
-    fn next(&mut self) -> BoxFuture<'_, Option<Frame>> {
-        Box::pin(async move {
-            self.0.changed().await.ok()?;
-            let text = self.0.borrow_and_update().clone();
-            Some(Frame {
-                cursor: Some(text.clone()),
-                patches: vec![Patch::AppendText {
-                    id: "text".to_owned(),
-                    text,
-                }],
-            })
-        })
-    }
-}
-
-struct NoSecrets;
-
-impl Secrets for NoSecrets {
-    fn get<'a>(&'a self, _name: &'a str) -> BoxFuture<'a, Result<Option<Secret>, SecretsError>> {
-        Box::pin(async { Ok(None) })
-    }
-
-    fn set<'a>(&'a self, _name: &'a str, _secret: Secret) -> BoxFuture<'a, Result<(), SecretsError>> {
-        Box::pin(async { Ok(()) })
-    }
-
-    fn delete<'a>(&'a self, _name: &'a str) -> BoxFuture<'a, Result<(), SecretsError>> {
-        Box::pin(async { Ok(()) })
-    }
-
-    fn names(&self) -> BoxFuture<'_, Result<Vec<String>, SecretsError>> {
-        Box::pin(async { Ok(Vec::new()) })
-    }
-}
-
-/// An answer of the upstream with this status, kind and body.
-pub fn upstream_says(status: StatusCode, kind: &'static str, body: &'static str) -> Response {
-    let mut response = Response::new(Body::from(body));
-    *response.status_mut() = status;
-    response
-        .headers_mut()
-        .insert("content-type", kind.parse().unwrap());
-    response
 }
