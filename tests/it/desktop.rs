@@ -2,10 +2,12 @@
 
 mod bare;
 mod chosen;
+mod keyring;
 mod resident;
 mod told;
 mod tray;
 mod windowless;
+mod windows;
 
 use std::{
     fs,
@@ -15,8 +17,8 @@ use std::{
 
 use serde_json::Value;
 
-use crate::harness::{Desktop, PATIENCE, Part, Pid, Processes, until};
-use resident::{Resident, WINDOW_WAIT, bin, program, settings, spawn, status};
+use crate::harness::{Desktop, PATIENCE, Part, Pid, until};
+use resident::{Resident, bin, settings, spawn, status};
 
 #[test]
 fn every_line_of_the_menu_does_what_it_says() {
@@ -31,6 +33,7 @@ fn every_line_of_the_menu_does_what_it_says() {
         .collect();
     let expected = [
         "opencode: Stopped",
+        "Remote access: Off",
         "Nothing else needs you",
         "",
         "Open chat",
@@ -39,6 +42,7 @@ fn every_line_of_the_menu_does_what_it_says() {
         "Recent sessions",
         "",
         "Server",
+        "Remote",
         "Pause notifications",
         "Launch at login",
         "More",
@@ -147,92 +151,6 @@ fn a_second_start_brings_the_window_of_the_first() {
 }
 
 #[test]
-fn windows_come_and_go_and_give_everything_back() {
-    const CYCLES: u32 = 50;
-    let desktop = Desktop::complete();
-    let mut agent = Resident::start(&desktop, &["--background"]);
-    let pid = agent.pid();
-    let cycle = || {
-        agent.ask(&["open", "dashboard"]);
-        agent.wait_for_window("Dashboard");
-        desktop.ask("wmctrl", &["-c", "Dashboard"]);
-        agent.wait_for_no_window();
-        until("the window's processes to go", WINDOW_WAIT, || {
-            agent.window_processes().is_empty().then_some(())
-        });
-    };
-    // The first ones fill caches that are kept on purpose.
-    cycle();
-    cycle();
-    let before = Processes::pss_kib(pid);
-
-    for _ in 0..CYCLES {
-        cycle();
-    }
-
-    let after = Processes::pss_kib(pid);
-    println!("{CYCLES} windows: {before} KiB before, {after} KiB after");
-    assert!(after < before + 2048, "{before} KiB before, {after} KiB after");
-    assert_eq!(agent.pid(), pid);
-    agent.ask(&["quit"]);
-    agent.ended();
-    agent.assert_gone();
-}
-
-#[test]
-fn a_page_that_crashes_is_loaded_again_and_harms_nobody() {
-    let desktop = Desktop::complete();
-    let mut agent = Resident::start(&desktop, &["--background"]);
-    agent.ask(&["open", "dashboard"]);
-    agent.wait_for_window("Dashboard");
-    let pid = agent.pid();
-    let pages = || -> Vec<Pid> {
-        let all = agent.window_processes();
-        all.into_iter()
-            .filter(|pid| program(*pid) == "WebKitWebProcess")
-            .collect()
-    };
-    let killed = until("the page's process", PATIENCE, || pages().first().copied());
-
-    Processes::signal(killed, "KILL");
-    until("another process for the page", WINDOW_WAIT, || {
-        pages().iter().any(|pid| *pid != killed).then_some(())
-    });
-    agent.wait_for_window("Dashboard");
-
-    assert_eq!(agent.pid(), pid);
-    agent.ask(&["quit"]);
-    agent.ended();
-    agent.assert_gone();
-}
-
-#[test]
-fn a_window_comes_back_where_it_was() {
-    let desktop = Desktop::complete();
-    let mut agent = Resident::start(&desktop, &["--background"]);
-    agent.ask(&["open", "dashboard"]);
-    agent.wait_for_window("Dashboard");
-    // A look at all windows fails when one of them goes at that moment.
-    let has_size = || {
-        let found = desktop.output("xdotool", &["search", "--name", "Dashboard", "getwindowgeometry"]);
-        String::from_utf8_lossy(&found.stdout)
-            .contains("700x500")
-            .then_some(())
-    };
-
-    desktop.ask("wmctrl", &["-r", "Dashboard", "-e", "0,200,120,700,500"]);
-    until("the window to be moved", PATIENCE, has_size);
-    desktop.ask("wmctrl", &["-c", "Dashboard"]);
-    agent.wait_for_no_window();
-    agent.ask(&["open", "dashboard"]);
-    agent.wait_for_window("Dashboard");
-
-    until("the window to be as it was", PATIENCE, has_size);
-    agent.ask(&["quit"]);
-    agent.ended();
-}
-
-#[test]
 fn the_icon_appears_when_a_panel_does_and_again_after_it() {
     let mut desktop = Desktop::bare();
     desktop.add(Part::Windows);
@@ -322,80 +240,6 @@ fn without_bus_or_display_everything_else_works() {
 }
 
 #[test]
-fn secrets_are_kept_in_the_keyring() {
-    let desktop = Desktop::complete();
-    let mut agent = Resident::start(&desktop, &["--background"]);
-    let mut set = desktop.home().nexus_command();
-    set.args(["secret", "set", "tunnel-token", "--stdin"]);
-    let mut set = set.stdin(Stdio::piped()).spawn().unwrap();
-    std::io::Write::write_all(&mut set.stdin.take().unwrap(), b"canary-8152\n").unwrap();
-    assert!(set.wait().unwrap().success());
-
-    let names = agent.ask(&["secret", "list"]);
-    let held = desktop.ask("secret-tool", &["lookup", "username", "tunnel-token"]);
-    agent.ask(&["secret", "delete", "tunnel-token"]);
-    let none = agent.ask(&["secret", "list"]);
-    agent.ask(&["quit"]);
-    agent.ended();
-
-    assert_eq!(
-        (names.as_str(), held.as_str(), none.as_str()),
-        ("tunnel-token", "canary-8152", "")
-    );
-    let found = std::process::Command::new("grep")
-        .args(["-r", "-l", "canary-8152"])
-        .arg(desktop.home().nexus())
-        .output()
-        .unwrap();
-    assert_eq!(String::from_utf8_lossy(&found.stdout), "");
-}
-
-#[test]
-fn a_locked_keyring_is_said_within_three_seconds() {
-    let desktop = Desktop::complete();
-    let mut agent = Resident::start(&desktop, &["--background"]);
-    let mut set = desktop.home().nexus_command();
-    set.args(["secret", "set", "tunnel-token", "--stdin"]);
-    let mut set = set.stdin(Stdio::piped()).spawn().unwrap();
-    std::io::Write::write_all(&mut set.stdin.take().unwrap(), b"canary-8152\n").unwrap();
-    assert!(set.wait().unwrap().success());
-
-    desktop.ask(
-        "gdbus",
-        &[
-            "call",
-            "--session",
-            "--dest",
-            "org.freedesktop.secrets",
-            "--object-path",
-            "/org/freedesktop/secrets",
-            "--method",
-            "org.freedesktop.Secret.Service.Lock",
-            "['/org/freedesktop/secrets/collection/login']",
-        ],
-    );
-    let began = Instant::now();
-    let mut list = desktop.home().nexus_command();
-    let output = list.args(["secret", "list"]).output().unwrap();
-    let took = began.elapsed();
-    agent.ask(&["quit"]);
-    agent.ended();
-
-    assert_eq!(output.status.code(), Some(4), "{output:?}");
-    assert!(
-        String::from_utf8_lossy(&output.stderr).contains("locked"),
-        "{output:?}"
-    );
-    assert!(took < Duration::from_millis(3_500), "{took:?}");
-    let found = std::process::Command::new("grep")
-        .args(["-r", "-l", "canary-8152"])
-        .arg(desktop.home().nexus())
-        .output()
-        .unwrap();
-    assert_eq!(String::from_utf8_lossy(&found.stdout), "");
-}
-
-#[test]
 fn a_notice_opens_its_page_for_its_owner_alone() {
     let desktop = Desktop::complete();
     let mut agent = Resident::start(&desktop, &["--background"]);
@@ -434,35 +278,4 @@ fn a_notice_opens_its_page_for_its_owner_alone() {
     agent.ask(&["quit"]);
     agent.ended();
     agent.assert_gone();
-}
-
-#[test]
-fn the_display_may_go_without_taking_the_agent_along() {
-    let mut desktop = Desktop::complete();
-    let mut child = spawn(&desktop, &["--background"]);
-    let before = until("the agent to run", PATIENCE, || {
-        status(&desktop).filter(|status| status["gateway"]["local_url"].is_string())
-    });
-    let mut open = desktop.home().nexus_command();
-    assert!(open.args(["open", "dashboard"]).status().unwrap().success());
-    let windows = |desktop: &Desktop| {
-        let all = desktop.home().survivors();
-        all.into_iter()
-            .filter(|pid| program(*pid) == "nexus-window")
-            .count()
-    };
-    assert_eq!(windows(&desktop), 1);
-
-    desktop.remove_display();
-    until("the window's process to go with its display", PATIENCE, || {
-        (windows(&desktop) == 0).then_some(())
-    });
-    let after = status(&desktop).unwrap();
-    let mut quit = desktop.home().nexus_command();
-    assert!(quit.arg("quit").status().unwrap().success());
-    let ended = until("the agent to end", PATIENCE, || child.try_wait().unwrap());
-
-    assert_eq!(after["agent"]["pid"], before["agent"]["pid"]);
-    assert_eq!(after["modules"]["gateway"]["state"], "running");
-    assert!(ended.success());
 }
