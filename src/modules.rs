@@ -2,6 +2,8 @@
 //!
 //! A module can be removed by deleting its folder, its lines in `Cargo.toml` and its lines here.
 
+mod kept;
+
 use std::sync::{Arc, OnceLock};
 
 use autostart::{Autostart, LoginEntry};
@@ -19,6 +21,8 @@ use opencode::{Opencode, find::NotFound};
 use store::Store;
 use tokio::sync::{mpsc, watch};
 use tunnel::Tunnel;
+
+use kept::{Output, clean, hide, history};
 
 use crate::cli::doctor::{Finding, Verdict};
 
@@ -324,70 +328,6 @@ fn busy(opencode: Arc<Opencode>) -> Busy {
 /// Names the sessions that are at work, as a sentence.
 pub(crate) fn still_at_work(titles: &[String]) -> String {
     format!("Still at work: “{}”.", titles.join("”, “"))
-}
-
-/// Keeps the secrets of children's runs out of every log.
-fn hide(capture: &Capture) -> Box<dyn Fn(Secret) + Send + Sync> {
-    let capture = capture.clone();
-    Box::new(move |secret| capture.hide(secret))
-}
-
-/// Takes secrets out of what is kept elsewhere than in a log.
-fn clean(capture: &Capture) -> opencode::Clean {
-    let capture = capture.clone();
-    Arc::new(move |text| capture.clean(text))
-}
-
-/// Puts what a child prints into its log.
-struct Output(&'static str, logs::LogSink);
-
-impl supervisor::Sink for Output {
-    fn line(&self, stream: supervisor::Stream, line: &str) {
-        let stream = match stream {
-            supervisor::Stream::Out => logs::Stream::Out,
-            supervisor::Stream::Error => logs::Stream::Err,
-        };
-        self.1.line(self.0, stream, line);
-    }
-
-    fn dropped(&self, lines: u64, bytes: u64) {
-        let role = self.0;
-        tracing::warn!(
-            role,
-            lines,
-            bytes,
-            "it prints faster than is kept: lines were dropped"
-        );
-    }
-}
-
-/// The server's history for its page.
-fn history(opencode: &Arc<Opencode>) -> dashboard::ReadHistory {
-    let opencode = Arc::clone(opencode);
-    Arc::new(move || {
-        let opencode = Arc::clone(&opencode);
-        Box::pin(async move {
-            let ends = opencode.history().await;
-            let ends = ends.map_err(|error| format!("The history cannot be read: {error:#}."))?;
-            Ok(ends.into_iter().map(ended).collect())
-        })
-    })
-}
-
-fn ended(past: opencode::Past) -> dashboard::Ended {
-    let how = match past.exit {
-        supervisor::Exit::Code(code) => format!("exit code {code}"),
-        supervisor::Exit::Signal(signal) => format!("signal {signal}"),
-        supervisor::Exit::Unknown => String::new(),
-    };
-    dashboard::Ended {
-        at: past.at,
-        cause: opencode::sentence(&past.cause),
-        how,
-        last_output: past.last_output,
-        ran_for: past.ran_for,
-        away_for: past.away_for,
-    }
 }
 
 fn dashboard_parts(capture: Capture, opencode: &Arc<Opencode>) -> dashboard::Parts {
