@@ -124,9 +124,11 @@ test("words changed after a lost answer are a message of their own, and unchange
   await page.keyboard.press("Enter");
   await lost.waitFor();
   await finished(page, 2);
+  // It leaves by itself, so that the next one is known to be the second.
+  await lost.waitFor({ state: "detached" });
 
   await words.press("Enter");
-  await until("the second try to be lost", async () => (await lost.count()) === 2);
+  await lost.waitFor();
   isLost = false;
   await words.fill("Second draft [[text:heard second]]");
   await page.keyboard.press("Enter");
