@@ -116,19 +116,23 @@ test("each tool has a card that says what it did, and unfolds to what came of it
 
 test("what a sub-agent asks is answered on its parent's page, which leads to its session", async () => {
   const { page, errors } = await owner();
-  const below = `Do ${call("bash", { command: "echo from below > below.txt", description: "Write" })} [[text:dug deep]]`;
+  mkdirSync(join(agent.project, "pit"));
+  const below = `Do ${call("bash", { command: "echo from below > below.txt", description: "Write", workdir: join(agent.project, "pit") })} [[text:dug deep]]`;
   const path = await begin(page, `${call("task", { description: "Dig a hole", prompt: below, subagent_type: "general" })} [[text:well dug]]`);
 
   const ask = page.locator(".ask");
   await ask.waitFor({ timeout: 60_000 });
   assert.equal(new URL(page.url()).pathname, path);
   assert.match(await ask.innerText(), /echo from below > below\.txt/);
+  await ask.getByText(/In .*pit, seen from .*shop/).waitFor();
+  const [waits] = (await agent.status()).modules.chat.waiting;
+  assert.equal(waits.wants, `in ${join(agent.project, "pit")}: echo from below > below.txt`, "the tray says it too");
   await picture(page, "sub-agent-asks");
   await assertUsable(page);
   await ask.getByRole("button", { name: "Allow once" }).click();
   await finished(page);
 
-  assert.equal(readFileSync(join(agent.project, "below.txt"), "utf8"), "from below\n");
+  assert.equal(readFileSync(join(agent.project, "pit/below.txt"), "utf8"), "from below\n");
   assert.equal(await ask.count(), 0);
   const dug = await card(page, "Sub-agent");
   assert.match(await dug.locator("summary").innerText(), /Dig a hole/);

@@ -1,6 +1,7 @@
 //! Everything the chat keeps in memory, behind one lock, and how it is fetched and kept true.
 
 mod anew;
+mod calls;
 mod follow;
 mod load;
 mod search;

@@ -6,9 +6,9 @@ mod told;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use opencode::wire::{Event, PartKind, Session, SessionStatus, ToolState};
+use opencode::wire::{Event, PartKind, Permission, Session, SessionStatus, ToolState};
+use serde_json::{Map, Value};
 
-pub use anew::Changes;
 pub use ask::{Ask, asked};
 pub use told::Moment;
 use told::{Thing, Told};
@@ -157,7 +157,11 @@ impl Shelf {
             .session_id()
             .is_some_and(|id| self.sessions.contains_key(id));
         self.told.hear(event, is_on_shelf);
-        if let Some((request, ask)) = asked(event) {
+        if let Some((request, mut ask)) = asked(event) {
+            let known = self.asks.get(request).and_then(|open| open.ask.input.as_ref());
+            if let (Event::PermissionAsked(permission), Some(input)) = (event, known) {
+                ask = Ask::of(permission, Some(input));
+            }
             let directory = directory.to_owned();
             let open = Open { directory, ask };
             return self.asks.insert(request.clone(), open.clone()) != Some(open);
@@ -280,6 +284,18 @@ impl Shelf {
     /// What waits, by the request's id.
     pub fn waiting(&self) -> impl Iterator<Item = (&str, &Ask)> {
         self.asks.iter().map(|(id, open)| (id.as_str(), &open.ask))
+    }
+
+    /// An open request.
+    pub fn ask(&self, request: &str) -> Option<&Ask> {
+        self.asks.get(request).map(|open| &open.ask)
+    }
+
+    /// Takes note of what the tool was called with that is asked for.
+    pub fn learn(&mut self, permission: &Permission, input: &Map<String, Value>) {
+        if let Some(open) = self.asks.get_mut(&permission.id) {
+            open.ask = Ask::of(permission, Some(input));
+        }
     }
 
     /// The open requests of one session, by their ids.

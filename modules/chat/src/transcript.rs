@@ -134,6 +134,10 @@ impl Transcript {
             .filter(|_| is_busy)
             .map(|permission| (permission.id.clone(), permission))
             .collect();
+        let open = &conversation.permissions;
+        conversation
+            .inputs
+            .retain(|request, _| open.contains_key(request));
         conversation.questions = fetched
             .questions
             .into_iter()
@@ -145,6 +149,17 @@ impl Transcript {
         inner.is_dirty = true;
         drop(inner);
         self.tell();
+    }
+
+    /// Takes note of what the tool was called with that is asked for.
+    pub fn learn(&self, request: &str, input: &serde_json::Map<String, serde_json::Value>) {
+        let mut inner = self.lock();
+        let is_shown = inner.conversation.learn(request, input);
+        inner.is_dirty |= is_shown;
+        drop(inner);
+        if is_shown {
+            self.tell();
+        }
     }
 
     /// Puts back words of unfinished parts that were streamed before.

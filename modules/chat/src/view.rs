@@ -19,4 +19,4 @@ pub use message::{prose, prose_id, reasoning, reasoning_id, reasoning_summary, r
 pub use output::{running_output, with_output};
 pub use page::{Below, Home, Pause, Talk, earlier, foot, head, home, link_line, missing, state_of, talk};
 pub use place::Place;
-pub use tool::{doing, tool_row};
+pub use tool::{doing, plain, tool_row};

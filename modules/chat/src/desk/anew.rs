@@ -8,7 +8,7 @@ use opencode::{api::SessionFilter, wire::Event};
 use tokio::time::sleep;
 
 use super::{Desk, tell};
-use crate::shelf::{self, Changes, Moment, Shelf};
+use crate::shelf::{Moment, Shelf};
 
 /// Sessions listed at once.
 const LIST_SESSIONS: usize = 200;
@@ -163,7 +163,7 @@ impl Desk {
             // A request of a session that does nothing is void.
             .filter(|event| event.session_id().is_some_and(|id| status.contains_key(id)))
             .collect();
-        self.take_asks(folder, &asks, since);
+        self.take_asks(folder, &asks, since).await;
         for id in ended {
             self.learn_end(&id).await;
         }
@@ -171,16 +171,22 @@ impl Desk {
     }
 
     /// Requests that were made while nobody listened are told as those that are heard.
-    fn take_asks(&self, folder: &str, asks: &[Event], since: Moment) {
-        let mut changes = Changes::default();
-        self.change_shelf(|shelf| changes = shelf.take_asks(folder, asks, since));
+    async fn take_asks(&self, folder: &str, asks: &[Event], since: Moment) {
+        let changes = self.change_shelf(|shelf| shelf.take_asks(folder, asks, since));
         self.settle(&changes.closed);
+        let is_new = |request: &String| changes.opened.contains(request);
+        for event in asks {
+            if let Event::PermissionAsked(permission) = event
+                && is_new(&permission.id)
+            {
+                self.learn_call(permission).await;
+            }
+        }
         let live = self.lock();
-        let fresh: Vec<Notice> = asks
+        let fresh: Vec<Notice> = changes
+            .opened
             .iter()
-            .filter_map(shelf::asked)
-            .filter(|(request, _)| changes.opened.contains(request))
-            .filter_map(|(request, ask)| tell::waiting(&live, request, &ask))
+            .filter_map(|request| tell::waiting(&live, request, live.shelf.ask(request)?))
             .collect();
         drop(live);
         fresh.into_iter().for_each(|notice| self.notices.send(notice));

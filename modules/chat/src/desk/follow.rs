@@ -144,6 +144,11 @@ impl Desk {
             Some(Told::Settled(key)) => self.notices.settle(&key),
             None => {}
         }
+        if let Event::PermissionAsked(permission) = &**event
+            && permission.tool.is_some()
+        {
+            fetches.spawn(Arc::clone(self).tell_asked((**permission).clone()));
+        }
         if is_shelf_new {
             self.tell_shelf();
         }

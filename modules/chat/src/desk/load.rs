@@ -6,6 +6,7 @@ use opencode::{
     ApiError,
     wire::{Event, Permission, Question, SessionStatus},
 };
+use serde_json::{Map, Value};
 
 use super::{Catalog, Desk, Slot, follow::UNSEEN_MAX};
 use crate::{
@@ -49,6 +50,10 @@ impl Desk {
             live.shelf.now()
         };
         let fetched = self.gather(id).await;
+        let inputs = match &fetched {
+            Ok(fetched) => self.inputs_below(fetched).await,
+            Err(_) => Vec::new(),
+        };
         let mut held = self.lock();
         let live = &mut *held;
         let fetched = match fetched {
@@ -84,6 +89,14 @@ impl Desk {
             }
         }
         transcript.recall(|part| streamed.get(part));
+        for (request, ask) in live.shelf.waiting() {
+            if let Some(input) = &ask.input {
+                transcript.learn(request, input);
+            }
+        }
+        for (request, input) in &inputs {
+            transcript.learn(request, input);
+        }
         Ok(transcript)
     }
 
@@ -124,6 +137,18 @@ impl Desk {
             todos: todos.unwrap_or_default(),
             session,
         })
+    }
+
+    /// What sub-agents' tools were called with that are asked for; those of the session itself are in its messages.
+    async fn inputs_below(&self, fetched: &Fetched) -> Vec<(String, Map<String, Value>)> {
+        let mut inputs = Vec::new();
+        let below = |asked: &&Permission| asked.session_id != fetched.session.id;
+        for permission in fetched.permissions.iter().filter(below) {
+            if let Some(input) = self.call_of(permission).await {
+                inputs.push((permission.id.clone(), input));
+            }
+        }
+        inputs
     }
 
     /// What is known to be under way in a session, for when its folder does not say.

@@ -24,6 +24,10 @@ pub(super) fn turn_key(session: &str) -> String {
 
 /// What follows from `event`, which has been applied; `turn` is how it ended the turn of its session, if it did.
 pub(super) fn told(live: &Live, event: &Event, turn: Option<Turn>) -> Option<Told> {
+    if matches!(event, Event::PermissionAsked(asked) if asked.tool.is_some()) {
+        // Told when its call is known.
+        return None;
+    }
     if let Some((request, ask)) = shelf::asked(event) {
         return waiting(live, request, &ask).map(Told::Notice);
     }

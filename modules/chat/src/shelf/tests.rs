@@ -2,7 +2,7 @@ mod order;
 
 use opencode::wire::{Line, Millis};
 
-use super::*;
+use super::{anew::Changes, *};
 
 fn session(id: &str, updated: u64) -> Session {
     Session {

@@ -48,6 +48,8 @@ pub struct Conversation {
     /// Open requests of this session and of its sub-agents.
     pub permissions: BTreeMap<String, Permission>,
     pub questions: BTreeMap<String, Question>,
+    /// What the tools of sub-agents were called with that are asked for, by request.
+    pub inputs: BTreeMap<String, Map<String, Value>>,
     pub todos: Vec<Todo>,
     /// Why the last turn failed where no message says it.
     pub failure: Option<Failure>,
@@ -65,6 +67,7 @@ impl Conversation {
             messages: BTreeMap::new(),
             permissions: BTreeMap::new(),
             questions: BTreeMap::new(),
+            inputs: BTreeMap::new(),
             todos: Vec::new(),
             failure: None,
             older: None,
@@ -177,6 +180,7 @@ impl Conversation {
                 );
             }
             Event::PermissionReplied { request_id, .. } => {
+                self.inputs.remove(request_id);
                 if let Some(permission) = self.permissions.remove(request_id) {
                     let message = permission.tool.map(|tool| tool.message_id);
                     self.touch_asks(message.as_deref(), &mut touched);
@@ -276,6 +280,7 @@ impl Conversation {
         if was_busy && !self.is_busy() {
             // The server keeps requests open when a turn is broken off, and says nothing: they are void.
             self.permissions.clear();
+            self.inputs.clear();
             self.questions.clear();
             touched.are_asks = true;
         }
@@ -353,9 +358,20 @@ impl Conversation {
     pub fn asked(&self) -> Vec<Asked<'_>> {
         let of = |permission| Asked {
             permission,
-            input: self.input_of(permission),
+            input: self
+                .input_of(permission)
+                .or_else(|| self.inputs.get(&permission.id)),
         };
         self.permissions.values().map(of).collect()
+    }
+
+    /// Takes note of what the tool was called with that is asked for; whether that is shown.
+    pub fn learn(&mut self, request: &str, input: &Map<String, Value>) -> bool {
+        let is_ours = self.permissions.contains_key(request);
+        if is_ours {
+            self.inputs.insert(request.to_owned(), input.clone());
+        }
+        is_ours
     }
 
     fn input_of(&self, permission: &Permission) -> Option<&Map<String, Value>> {

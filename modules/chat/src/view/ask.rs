@@ -19,7 +19,7 @@ const LINES_MAX: usize = 5000;
 #[derive(Clone, Copy)]
 pub struct Asked<'a> {
     pub permission: &'a Permission,
-    /// What its tool was called with; `None` while that is not known, as for the calls of sub-agents.
+    /// What its tool was called with; `None` while that is not known.
     pub input: Option<&'a Map<String, Value>>,
 }
 
