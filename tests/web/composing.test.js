@@ -127,6 +127,8 @@ test("words changed after a lost answer are a message of their own, and unchange
   // It leaves by itself, so that the next one is known to be the second.
   await lost.waitFor({ state: "detached" });
 
+  // What answers may have changed meanwhile, also by itself; what was said has not.
+  await page.locator('[name="agent"]').selectOption("plan");
   await words.press("Enter");
   await lost.waitFor();
   isLost = false;

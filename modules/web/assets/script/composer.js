@@ -108,18 +108,17 @@ if (composer && words) {
     composer.ariaBusy = "true";
     const data = new FormData(composer);
     const field = (/** @type {string} */ name) => String(data.get(name) ?? "");
-    const content = JSON.stringify({
-      text, model: field("model"), agent: field("agent"), directory: field("directory"),
-      files: files.map(({ name, mime, url }) => ({ name, mime, url })),
-    });
+    const content = { text, directory: field("directory"), files: files.map(({ name, mime, url }) => ({ name, mime, url })) };
+    const meant = JSON.stringify(content);
     // The same nonce goes with the next try of the same content, so that nothing is sent twice and nothing is swallowed.
-    if (content !== tried) nonce = crypto.getRandomValues(new Uint32Array(4)).join("-");
-    tried = content;
+    // Model and agent do not count: their menus follow the session by themselves.
+    if (meant !== tried) nonce = crypto.getRandomValues(new Uint32Array(4)).join("-");
+    tried = meant;
     try {
       const answer = await fetch(composer.action, {
         method: "POST",
         headers: { "content-type": "application/json", accept: "application/json" },
-        body: content.replace("{", `{"nonce":"${nonce}",`),
+        body: JSON.stringify({ nonce, model: field("model"), agent: field("agent"), ...content }),
       });
       if (answer.status === 401) return location.reload();
       if (!answer.ok) return toast(await sentence(answer));
