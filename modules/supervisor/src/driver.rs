@@ -237,7 +237,7 @@ impl<P: Program> Drive<'_, P> {
                 }
                 Woken::Exit(status) => self.exited(status).await,
                 Woken::Answer(answer) => self.answered(answer),
-                Woken::Ended(number) => self.ended(number),
+                Woken::Ended(number) => self.ended(number).await,
                 Woken::Time => vec![Event::Tick],
                 Woken::Idle => vec![],
             };

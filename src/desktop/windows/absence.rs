@@ -30,6 +30,7 @@ pub(crate) enum NoWindow {
         reason: String,
     },
     /// It was loaded without the web engine.
+    #[cfg(unix)]
     #[error("the web engine for windows is not installed: install {ENGINE} to have windows")]
     NoEngine,
     /// It ended without having shown anything.
@@ -77,6 +78,7 @@ impl NoWindow {
 
 #[cfg(all(test, unix))]
 mod tests {
+    #[cfg(target_os = "linux")]
     use std::os::unix::process::ExitStatusExt;
 
     use super::*;

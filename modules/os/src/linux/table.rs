@@ -109,7 +109,10 @@ pub fn look_at(pid: u32) -> Option<Process> {
     parse_stat(pid, &stat)
 }
 
-/// Fields 3, 4, 6 and 22 of `/proc/PID/stat`; the second one is in brackets and may hold spaces and brackets.
+/// Fields 3, 4, 6, 20 and 22 of `/proc/PID/stat`; the second one is in brackets and may hold spaces and brackets.
+///
+/// The first thread of a process can have ended before the others: then it is shown as a zombie, and the process still
+/// has its memory and its ports.
 fn parse_stat(pid: u32, stat: &[u8]) -> Option<Process> {
     let after_name = stat.iter().rposition(|&byte| byte == b')')? + 1;
     let rest = std::str::from_utf8(&stat[after_name..]).ok()?;
@@ -117,12 +120,13 @@ fn parse_stat(pid: u32, stat: &[u8]) -> Option<Process> {
     let state = fields.next()?;
     let parent = fields.next()?.parse().ok()?;
     let session = fields.nth(1)?.parse().ok()?;
-    let started = fields.nth(15)?.parse().ok()?;
+    let threads: u32 = fields.nth(13)?.parse().ok()?;
+    let started = fields.nth(1)?.parse().ok()?;
     Some(Process {
         identity: Identity { pid, started },
         parent,
         session,
-        is_over: matches!(state, "Z" | "X" | "x"),
+        is_over: matches!(state, "Z" | "X" | "x") && threads <= 1,
     })
 }
 
@@ -164,5 +168,49 @@ mod tests {
         );
         assert_eq!(parse_stat(1, b"1 (cut"), None);
         assert_eq!(parse_stat(1, b"1 (cut) S 0"), None);
+    }
+
+    #[test]
+    fn a_process_is_over_when_its_last_thread_has_ended() {
+        let is_over = |threads: &str| {
+            let stat = format!("7 (a) Z 1 7 7 0 -1 4194560 1 2 3 4 5 6 7 8 20 0 {threads} 0 98765 10 20");
+            parse_stat(7, stat.as_bytes()).unwrap().is_over
+        };
+
+        assert!(!is_over("5"));
+        assert!(is_over("1"));
+        assert!(is_over("0"));
+    }
+
+    /// Its first thread ends and the second one stays until the test lets it go.
+    #[test]
+    fn a_process_without_its_first_thread_is_still_there() {
+        const SCRIPT: &str = "\
+import ctypes, sys, threading
+def stay():
+    sys.stdin.readline()
+    ctypes.CDLL(None)._exit(0)
+threading.Thread(target=stay).start()
+ctypes.CDLL(None).pthread_exit(None)";
+        let mut child = std::process::Command::new("python3")
+            .args(["-c", SCRIPT])
+            .stdin(std::process::Stdio::piped())
+            .spawn()
+            .expect("python3 is missing: apt-get install -y python3");
+        let is_headless = || {
+            let stat = fs::read_to_string(format!("/proc/{}/stat", child.id())).unwrap();
+            stat.rsplit(')')
+                .next()
+                .is_some_and(|rest| rest.trim_start().starts_with('Z'))
+        };
+        while !is_headless() {
+            std::thread::yield_now();
+        }
+
+        let seen = identify(child.id());
+        drop(child.stdin.take());
+
+        assert!(seen.is_some());
+        child.wait().unwrap();
     }
 }

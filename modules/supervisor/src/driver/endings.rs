@@ -64,15 +64,25 @@ impl<P: Program> Drive<'_, P> {
         number
     }
 
-    pub(super) fn ended(&mut self, number: u64) -> Vec<Event> {
+    pub(super) async fn ended(&mut self, number: u64) -> Vec<Event> {
         self.graces.remove(&number);
         if self.awaited != Some(number) {
             return vec![];
         }
+        // The tree can be found gone before its root is known to have ended, and how that ended is still to be told.
+        let status = self
+            .child
+            .as_mut()
+            .and_then(|child| child.process.try_wait().transpose());
+        let mut events = match status {
+            Some(status) => self.exited(status).await,
+            None => vec![],
+        };
         self.awaited = None;
         // When even SIGKILL did not end the child, it is given up; its record stays for the next agent.
         self.child = None;
-        vec![Event::Gone]
+        events.push(Event::Gone);
+        events
     }
 }
 

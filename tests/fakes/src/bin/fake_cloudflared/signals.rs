@@ -5,12 +5,12 @@ use std::sync::Arc;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use crate::{
-    die,
-    log::{Log, bare},
-};
+#[cfg(unix)]
+use crate::log::bare;
+use crate::{die, log::Log};
 
 /// What SIGQUIT leaves.
+#[cfg(unix)]
 const GOROUTINES: &str = "\
 SIGQUIT: quit
 PC=0x47fa21 m=0 sigcode=0
