@@ -62,6 +62,9 @@ fn dispatch(matches: &clap::ArgMatches, format: Format) -> Result<ExitCode, Fail
     )
     .map_err(anyhow::Error::from)?;
     let cx = Cx { dirs, format };
+    if grammar::is_pairing(matches) {
+        return devices::act(&cx, grammar::Devices::Pair).map(|()| ExitCode::SUCCESS);
+    }
     if let Some((noun, verb)) = verb::find(matches) {
         return verb::ask(&cx, noun, verb).map(|()| ExitCode::SUCCESS);
     }

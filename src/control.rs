@@ -148,6 +148,8 @@ pub enum DevicesAct {
         /// What it is for.
         name: String,
     },
+    /// Makes a code that lets one device in from outside.
+    Pair,
     /// Allows logging in from outside again.
     Unlock,
     /// Logs one session out, or all.

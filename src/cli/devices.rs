@@ -10,28 +10,32 @@ use super::{
     offline::Offline,
     print::{self, Format},
 };
-use crate::control::{Client, DevicesAct, Failure, Request};
+use crate::control::{Client, Code, DevicesAct, Failure, Request};
 
 pub(super) fn act(cx: &Cx, asked: Devices) -> Result<(), Failure> {
     let act = match asked {
         Devices::List => DevicesAct::List,
         Devices::Token { name } => DevicesAct::Token { name },
+        Devices::Pair => DevicesAct::Pair,
         Devices::Unlock => DevicesAct::Unlock,
         Devices::Revoke { id, all: _ } => DevicesAct::Revoke { id },
     };
-    let is_list = act == DevicesAct::List;
+    let (is_list, is_code) = (act == DevicesAct::List, act == DevicesAct::Pair);
     let client = Client::connect(&cx.dirs.run).map_err(anyhow::Error::from)?;
     let found = match client {
         Some(mut client) => client.ask(&Request::Devices(act))?,
+        // Codes are kept in the agent's memory and lead through its door.
+        None if is_code => return Err(Failure::no_agent()),
         None => {
             let offline = Offline::take(cx)?;
             let door = offline.door()?;
             super::wait_for(answer(&door, act))??
         }
     };
-    match (is_list, cx.format) {
-        (true, Format::Text) => show_list(&found),
-        (_, format) => super::verb::show(&found, format),
+    match cx.format {
+        Format::Text if is_list => show_list(&found),
+        Format::Text if is_code => show_code(&found),
+        Format::Text | Format::Json => super::verb::show(&found, cx.format),
     }
     Ok(())
 }
@@ -44,6 +48,12 @@ pub(crate) async fn answer(door: &Door, act: DevicesAct) -> Result<Value, Failur
         DevicesAct::Token { name } => {
             let token = door.script_token(&name).await.map_err(failed)?;
             Ok(json!(token.expose()))
+        }
+        DevicesAct::Pair => {
+            let pairing = door
+                .pairing()
+                .map_err(|not_reachable| Failure::new(Code::NeedsUser, not_reachable.to_string()))?;
+            Ok(json!({"url": pairing.link.expose(), "expires_in_s": pairing.life.as_secs()}))
         }
         DevicesAct::Unlock => {
             door.allow_logins_from_outside().await.map_err(failed)?;
@@ -60,6 +70,22 @@ pub(crate) async fn answer(door: &Door, act: DevicesAct) -> Result<Value, Failur
             Ok(json!(format!("{count} devices were logged out.")))
         }
     }
+}
+
+/// The code on stdout and what to do with it beside, so that a pipe gets the link alone.
+fn show_code(found: &Value) {
+    let link = found["url"].as_str().unwrap_or_default();
+    if print::is_terminal()
+        && let Some(code) = web::qr::characters(link)
+    {
+        print::remark(&code);
+    }
+    print::line(link);
+    let minutes = found["expires_in_s"].as_u64().unwrap_or_default() / 60;
+    print::remark(&format!(
+        "Scan the code, or open the address on the device, and press Pair there. It is good for one device and for \
+         {minutes} minutes; whoever has it reaches the chat without the password."
+    ));
 }
 
 /// A session as scripts see it.

@@ -128,6 +128,8 @@ pub(super) enum Devices {
         /// What it is for
         name: String,
     },
+    /// Show a code that a phone scans to reach the chat from anywhere, without the password
+    Pair,
     /// Allow logging in from outside again, after too many wrong passwords had ended it
     Unlock,
     /// Log a device out
@@ -179,6 +181,17 @@ pub(super) struct Logs {
     pub(super) follow: bool,
 }
 
+/// `nexus devices pair` is found here too.
+const PAIR_TOO: (&str, &str) = ("tunnel", "qr");
+
+/// Whether a device is to be paired, in the words that are not ours to parse.
+pub(super) fn is_pairing(matches: &clap::ArgMatches) -> bool {
+    let (noun, verb) = PAIR_TOO;
+    matches
+        .subcommand_matches(noun)
+        .is_some_and(|below| below.subcommand_name() == Some(verb))
+}
+
 /// The whole grammar: the commands above and what the modules declare.
 pub(super) fn command() -> clap::Command {
     let json = Arg::new("json")
@@ -202,6 +215,10 @@ pub(super) fn command() -> clap::Command {
                 .action(ArgAction::SetTrue)
                 .help("Do not wait until the state settles");
             grammar = grammar.subcommand(spoken.arg(no_wait));
+        }
+        if noun.word == PAIR_TOO.0 {
+            let about = "Show a code that a phone scans to reach the chat from anywhere";
+            grammar = grammar.subcommand(clap::Command::new(PAIR_TOO.1).about(about));
         }
         command = command.subcommand(grammar);
     }

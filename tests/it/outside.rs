@@ -120,6 +120,56 @@ fn a_visitor_comes_to_the_login_then_to_the_chat_and_no_further() {
 }
 
 #[test]
+fn a_phone_scans_a_code_and_is_in_until_it_is_revoked() {
+    let (agent, cloudflare) = ready("");
+    let refused = agent.nexus(&["tunnel", "qr"]);
+    assert_eq!(refused.status.code(), Some(4));
+    let words = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert!(words.contains("nexus tunnel start"), "{words}");
+    let url = switch_on(&agent);
+
+    let shown = agent.nexus(&["tunnel", "qr"]);
+    let link = String::from_utf8(shown.stdout).unwrap().trim().to_owned();
+    let words = String::from_utf8_lossy(&shown.stderr).into_owned();
+    assert!(words.contains("10 minutes"), "{words}");
+    let (page, code) = link.split_once("?code=").unwrap();
+    assert_eq!(page, format!("{url}/pair"));
+    let mut phone = cloudflare.visitor(&url);
+    assert!(
+        phone
+            .get(&format!("/pair?code={code}"))
+            .body
+            .contains("Pair this device")
+    );
+    let paired = phone.post_form("/pair", &[("code", code), ("name", "Ada's phone")]);
+    assert_eq!(paired.status, 303, "{paired:?}");
+    phone.keep(&paired);
+    assert_eq!(phone.get("/chat").status, 200);
+    let again = cloudflare
+        .visitor(&url)
+        .post_form("/pair", &[("code", code), ("name", "Mallory")]);
+    assert_eq!(again.status, 401);
+
+    let devices: Value = serde_json::from_str(&agent.ask(&["devices", "list", "--json"])).unwrap();
+    let device = &devices[0];
+    assert_eq!(
+        (&device["device"], &device["listener"]),
+        (&json!("Ada's phone"), &json!("tunnel"))
+    );
+    let revoked = Instant::now();
+    agent.ask(&["devices", "revoke", device["id"].as_str().unwrap()]);
+    assert_eq!(phone.get("/chat").status, 401);
+    assert!(
+        revoked.elapsed() < Duration::from_secs(1),
+        "{:?}",
+        revoked.elapsed()
+    );
+    let pair: Value = serde_json::from_str(&agent.ask(&["devices", "pair", "--json"])).unwrap();
+    assert_eq!(pair["expires_in_s"], json!(600));
+    agent.quit();
+}
+
+#[test]
 fn cloudflared_is_told_what_it_needs_and_no_more() {
     let (agent, cloudflare) = ready("");
     switch_on(&agent);

@@ -81,7 +81,8 @@ async fn call(
     }
 }
 
-fn is_proved_lately(extensions: &Extensions, now: SystemTime) -> bool {
+/// Whether whoever asks has proved lately who they are.
+pub(crate) fn is_proved_lately(extensions: &Extensions, now: SystemTime) -> bool {
     extensions
         .get::<Caller>()
         .is_some_and(|caller| now.duration_since(caller.proved_at).unwrap_or_default() < PROOF_LASTS)

@@ -13,7 +13,8 @@ use web::{Markup, html};
 
 use crate::{
     answer::{self, No},
-    door::{Door, SessionView},
+    api,
+    door::{Door, Pairing, SessionView},
     form::Form,
     keys::Keys,
     password,
@@ -60,6 +61,51 @@ pub(crate) async fn revoke(
     }
 }
 
+/// `POST /devices/pair`: a code for one more device.
+pub(crate) async fn pair(
+    State(keys): State<Arc<Keys>>,
+    Extension(chrome): Extension<Arc<Chrome>>,
+    request: Request<Body>,
+) -> Response<Body> {
+    if !api::is_proved_lately(request.extensions(), keys.clock.now()) {
+        return No::OldProof.answer(request.headers());
+    }
+    match Door(Arc::clone(&keys)).pairing() {
+        Ok(pairing) => answer::page_with(StatusCode::OK, code(&chrome, &pairing)),
+        // The page says so in the place of its button.
+        Err(_not_reachable) => answer::see("/devices"),
+    }
+}
+
+/// The code, as large as a camera needs it.
+fn code(chrome: &Chrome, pairing: &Pairing) -> Markup {
+    let link = pairing.link.expose();
+    let minutes = pairing.life.as_secs() / 60;
+    let body = web::Body {
+        title: "Pair a device".to_owned(),
+        live: None,
+        class: "devices",
+        content: html! {
+            h1 { "Pair a device" }
+            section.card.pairing {
+                p { "Scan this with the camera of your phone, then press " strong { "Pair" } " there." }
+                @if let Some(picture) = web::qr::picture(link, "Code that pairs a device") { (picture) }
+                p.muted {
+                    "It is good for one device and for " (minutes) " minutes. Whoever scans it reaches the chat without the \
+                     password: show it to nobody else."
+                }
+                details {
+                    summary { "No camera at hand" }
+                    p { "Open this address on the device:" }
+                    p.link { code { (link) } }
+                }
+                p { a href="/devices" { "Back to the devices" } }
+            }
+        },
+    };
+    web::page(chrome, body)
+}
+
 /// The page; `problem` belongs to the password's form.
 pub(crate) fn page(keys: &Arc<Keys>, chrome: &Chrome, problem: Option<&str>) -> Markup {
     let door = Door(Arc::clone(keys));
@@ -79,6 +125,20 @@ pub(crate) fn page(keys: &Arc<Keys>, chrome: &Chrome, problem: Option<&str>) -> 
                     form method="post" action="/devices/revoke" {
                         input type="hidden" name="others" value="1";
                         button.button type="submit" { "End all others" }
+                    }
+                }
+            }
+            section.card aria-labelledby="devices-pair" {
+                h2 #devices-pair { "Pair a device" }
+                @if keys.public_url.borrow().is_some() {
+                    p { "A phone that scans a code from here reaches the chat from anywhere, without the password." }
+                    form method="post" action="/devices/pair" {
+                        button.button type="submit" { "Show a code" }
+                    }
+                } @else {
+                    p.muted {
+                        "A phone can be paired while this machine is reachable from outside: switch that on in the tray or \
+                         with " code { "nexus tunnel start" } "."
                     }
                 }
             }

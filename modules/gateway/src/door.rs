@@ -1,6 +1,9 @@
 //! What the rest of the agent may ask of the gateway.
 
-use std::{sync::Arc, time::SystemTime};
+use std::{
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
 
 use kit::{Caller, Listener, Secret};
 use store::StoreError;
@@ -36,6 +39,20 @@ pub struct SessionView {
     pub used: SystemTime,
 }
 
+/// A code for one device.
+#[derive(Debug)]
+pub struct Pairing {
+    /// What the device opens, e.g. `https://nexus.example.com/pair?code=…`. It contains the secret.
+    pub link: Secret,
+    /// How long it is valid.
+    pub life: Duration,
+}
+
+/// Nothing can be reached from outside, so nothing can be paired.
+#[derive(Debug, thiserror::Error)]
+#[error("This machine cannot be reached from outside right now. Run `nexus tunnel start` first.")]
+pub struct NotReachable;
+
 impl SessionView {
     pub(crate) fn of(session: &Session) -> Self {
         Self {
@@ -58,6 +75,20 @@ impl Door {
     /// Makes a single-use ticket that leads to `path`, e.g. `/chat`. Lives for a minute, a set-up ticket for ten.
     pub fn ticket(&self, purpose: Purpose, path: &str) -> Ticket {
         self.0.tickets.issue(purpose, path, Instant::now())
+    }
+
+    /// Makes a code with which one device enters from outside without the password, within ten minutes.
+    ///
+    /// # Errors
+    /// [`NotReachable`] while there is no address to scan.
+    pub fn pairing(&self) -> Result<Pairing, NotReachable> {
+        let url = self.0.public_url.borrow().clone().ok_or(NotReachable)?;
+        let ticket = self.0.tickets.issue(Purpose::Pairing, "/chat", Instant::now());
+        tracing::info!(target: "audit", event = "pairing_code", "a code for a device was made");
+        Ok(Pairing {
+            link: ticket.pairing_link(&url),
+            life: ticket.life,
+        })
     }
 
     /// Whether a password is set. Reads one small file.
@@ -120,7 +151,7 @@ impl Door {
     pub(crate) fn may_set_first_password(&self, caller: &Caller) -> bool {
         let began_with_ticket = |session: Arc<Session>| match session.kind {
             Kind::Link | Kind::Window => true,
-            Kind::Login | Kind::Script => false,
+            Kind::Login | Kind::Paired | Kind::Script => false,
         };
         caller.listener == Listener::Local
             && self

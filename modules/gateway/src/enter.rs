@@ -75,7 +75,7 @@ pub(crate) async fn submit(
 }
 
 async fn consume(keys: &Arc<Keys>, visit: &Visit, headers: &HeaderMap, secret: &str) -> Response<Body> {
-    let entry = keys.tickets.consume(secret, Instant::now());
+    let entry = keys.tickets.consume(secret, visit.listener, Instant::now());
     let result = if entry.is_some() { "right" } else { "wrong" };
     tracing::info!(target: "audit", event = "ticket", listener = visit.listener.as_str(), source = %visit.address, result, "a ticket was presented");
     let Some(entry) = entry else {
@@ -88,7 +88,7 @@ async fn consume(keys: &Arc<Keys>, visit: &Visit, headers: &HeaderMap, secret: &
     }
     let (kind, device) = match entry.purpose {
         Purpose::Window => (Kind::Window, "Window on this machine".to_owned()),
-        Purpose::Link | Purpose::SetUp => (Kind::Link, device::name(headers)),
+        Purpose::Link | Purpose::SetUp | Purpose::Pairing => (Kind::Link, device::name(headers)),
     };
     match keys.sessions.begin(kind, visit.listener, &device).await {
         Ok((session, _)) if !keys.tickets.holds(&entry) => {

@@ -40,6 +40,8 @@ pub(crate) struct Keys {
     pub(crate) hashing: Hashing,
     pub(crate) notices: NoticeSender,
     pub(crate) local_url: watch::Sender<Option<String>>,
+    /// Where the tunnel's listener answers, while it does.
+    pub(crate) public_url: watch::Sender<Option<String>>,
     pub(crate) streams: watch::Sender<usize>,
     cookies: [CookieName; 2],
     /// Passwords set since the start; see [`Proof`].
@@ -104,6 +106,7 @@ impl Keys {
             hashing: Hashing::default(),
             notices,
             local_url: watch::Sender::new(None),
+            public_url: watch::Sender::new(None),
             streams: watch::Sender::new(0),
             cookies: [Listener::Local, Listener::Tunnel]
                 .map(|listener| CookieName::new(listener, &installation)),

@@ -33,6 +33,7 @@ mod live;
 mod login;
 mod origin;
 mod outside;
+mod pair;
 mod password;
 pub mod path;
 pub mod proxy;
@@ -58,7 +59,7 @@ use tokio::sync::watch;
 
 pub use clock::Clock;
 pub use cookie::CookieName;
-pub use door::{Door, SessionView};
+pub use door::{Door, NotReachable, Pairing, SessionView};
 pub use headers::{FOREIGN_POLICY, PAGE_POLICY};
 pub use live::HeaderSource;
 pub use session::Kind as SessionKind;

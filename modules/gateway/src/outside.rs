@@ -138,7 +138,7 @@ impl Tunnelled {
             return;
         }
         tracing::info!(port, "the port for the tunnel is open");
-        admitted.send_replace(Arc::new(Hosts::public(&wanted.borrow_and_update().hosts)));
+        self.answer_to(&admitted, &wanted.borrow_and_update().hosts);
         self.say(Origin::Open(port));
         let mut fault = None;
         loop {
@@ -149,7 +149,7 @@ impl Tunnelled {
                     if changed.is_err() || !now.is_wanted || now.port != wish.port {
                         break;
                     }
-                    admitted.send_replace(Arc::new(Hosts::public(&now.hosts)));
+                    self.answer_to(&admitted, &now.hosts);
                 }
                 () = sleep(LOOK_EVERY) => {
                     fault = self.fault().await;
@@ -160,11 +160,17 @@ impl Tunnelled {
             }
         }
         // Nobody is answered from here on, whatever is still connected.
-        admitted.send_replace(Arc::new(Hosts::public(&[])));
+        self.answer_to(&admitted, &[]);
         self.say(fault.map_or(Origin::Closed, Origin::Refused));
         ending.cancel();
         serving.await;
         tracing::info!(port, "the port for the tunnel is closed");
+    }
+
+    fn answer_to(&self, admitted: &watch::Sender<Arc<Hosts>>, hosts: &[String]) {
+        admitted.send_replace(Arc::new(Hosts::public(hosts)));
+        let url = hosts.first().map(|host| format!("https://{host}"));
+        self.keys.public_url.send_replace(url);
     }
 
     /// Says why, and waits a while or until something else is wanted.
@@ -219,6 +225,7 @@ struct Closed<'t>(&'t Tunnelled);
 
 impl Drop for Closed<'_> {
     fn drop(&mut self) {
+        self.0.keys.public_url.send_replace(None);
         self.0.say(Origin::Closed);
     }
 }

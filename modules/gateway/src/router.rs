@@ -17,7 +17,7 @@ use crate::{
     assets, devices, enter,
     keys::Keys,
     live::{self, Live},
-    login, password,
+    login, pair, password,
 };
 
 /// Longest body of a request to a page: a prompt with its attachments.
@@ -43,10 +43,12 @@ pub(crate) fn build(
         .route("/assets/{name}", get(assets::serve))
         .route("/login", get(login::show).post(login::submit))
         .route("/enter", get(enter::show).post(enter::submit))
+        .route("/pair", get(pair::show).post(pair::submit))
         .route("/logout", post(logout))
         .route("/password", post(password::submit))
         .route("/devices", get(devices::show))
         .route("/devices/revoke", post(devices::revoke))
+        .route("/devices/pair", post(devices::pair))
         .with_state(Arc::clone(keys))
         .merge(api::routes(api))
         .merge(live::routes(live));

@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use kit::Secret;
+use kit::{Listener, Secret};
 use tokio::time::Instant;
 
 use crate::{
@@ -23,6 +23,9 @@ const LIFE: Duration = Duration::from_secs(60);
 /// The same for the first set-up: people read the page first, perhaps on another screen.
 const SET_UP_LIFE: Duration = Duration::from_secs(600);
 
+/// The same for a phone: its camera has to be found and unlocked first.
+const PAIRING_LIFE: Duration = Duration::from_secs(600);
+
 /// Tickets that wait at most; the oldest makes room.
 const TICKETS_MAX: usize = 64;
 
@@ -35,6 +38,18 @@ pub enum Purpose {
     Link,
     /// The link of the first start.
     SetUp,
+    /// The code that a phone scans. Leads in from outside, where no other ticket does, and nowhere else.
+    Pairing,
+}
+
+impl Purpose {
+    /// The one listener on which such a ticket is worth something.
+    pub(crate) fn listener(self) -> Listener {
+        match self {
+            Self::Window | Self::Link | Self::SetUp => Listener::Local,
+            Self::Pairing => Listener::Tunnel,
+        }
+    }
 }
 
 /// A ticket as it is handed out.
@@ -52,6 +67,15 @@ impl Ticket {
         Secret::new(format!(
             "{}/enter?ticket={}",
             local_url.trim_end_matches('/'),
+            self.secret.expose()
+        ))
+    }
+
+    /// The link a phone scans, e.g. `https://nexus.example.com/pair?code=…`. It contains the secret.
+    pub(crate) fn pairing_link(&self, public_url: &str) -> Secret {
+        Secret::new(format!(
+            "{}/pair?code={}",
+            public_url.trim_end_matches('/'),
             self.secret.expose()
         ))
     }
@@ -83,6 +107,7 @@ impl Tickets {
         let life = match purpose {
             Purpose::Window | Purpose::Link => LIFE,
             Purpose::SetUp => SET_UP_LIFE,
+            Purpose::Pairing => PAIRING_LIFE,
         };
         let secret = token::fresh();
         // A fresh token always has a fingerprint.
@@ -106,10 +131,15 @@ impl Tickets {
         Ticket { secret, life }
     }
 
-    /// Uses a ticket up. `None` when it is unknown, used or too old.
-    pub(crate) fn consume(&self, secret: &str, now: Instant) -> Option<Entry> {
+    /// Uses a ticket up. `None` when it is unknown, used, too old, or for another listener, where it stays good.
+    pub(crate) fn consume(&self, secret: &str, listener: Listener, now: Instant) -> Option<Entry> {
         let fingerprint = token::fingerprint(secret)?;
-        let (entry, until) = self.lock().tickets.remove(&fingerprint)?;
+        let tickets = &mut self.lock().tickets;
+        let (entry, _) = tickets.get(&fingerprint)?;
+        if entry.purpose.listener() != listener {
+            return None;
+        }
+        let (entry, until) = tickets.remove(&fingerprint)?;
         (until > now).then_some(entry)
     }
 
@@ -142,15 +172,22 @@ mod tests {
         let late = tickets.issue(Purpose::Link, "/chat", now);
         let set_up = tickets.issue(Purpose::SetUp, "/onboarding", now);
 
-        let entry = tickets.consume(one.secret.expose(), now);
+        let entry = tickets.consume(one.secret.expose(), Listener::Local, now);
 
         assert_eq!(entry.map(|entry| entry.path).as_deref(), Some("/chat"));
-        assert_eq!(tickets.consume(one.secret.expose(), now), None);
-        assert_eq!(tickets.consume(late.secret.expose(), now + LIFE), None);
-        assert_eq!(tickets.consume(&"0".repeat(64), now), None);
+        assert_eq!(tickets.consume(one.secret.expose(), Listener::Local, now), None);
+        assert_eq!(
+            tickets.consume(late.secret.expose(), Listener::Local, now + LIFE),
+            None
+        );
+        assert_eq!(tickets.consume(&"0".repeat(64), Listener::Local, now), None);
         assert!(
             tickets
-                .consume(set_up.secret.expose(), now + SET_UP_LIFE - Duration::from_secs(1))
+                .consume(
+                    set_up.secret.expose(),
+                    Listener::Local,
+                    now + SET_UP_LIFE - Duration::from_secs(1)
+                )
                 .is_some()
         );
     }
@@ -162,7 +199,13 @@ mod tests {
 
         let ticket = tickets.issue(Purpose::Link, "//evil.example", now);
 
-        assert_eq!(tickets.consume(ticket.secret.expose(), now).unwrap().path, "/");
+        assert_eq!(
+            tickets
+                .consume(ticket.secret.expose(), Listener::Local, now)
+                .unwrap()
+                .path,
+            "/"
+        );
     }
 
     #[test]
@@ -171,16 +214,40 @@ mod tests {
         let now = Instant::now();
         let under_way = tickets.issue(Purpose::Link, "/chat", now);
         let waiting = tickets.issue(Purpose::Link, "/chat", now);
-        let entry = tickets.consume(under_way.secret.expose(), now).unwrap();
+        let entry = tickets
+            .consume(under_way.secret.expose(), Listener::Local, now)
+            .unwrap();
         assert!(tickets.holds(&entry));
 
         tickets.clear();
 
         assert!(!tickets.holds(&entry));
-        assert_eq!(tickets.consume(waiting.secret.expose(), now), None);
+        assert_eq!(
+            tickets.consume(waiting.secret.expose(), Listener::Local, now),
+            None
+        );
         let later = tickets.issue(Purpose::Link, "/chat", now);
-        let entry = tickets.consume(later.secret.expose(), now).unwrap();
+        let entry = tickets
+            .consume(later.secret.expose(), Listener::Local, now)
+            .unwrap();
         assert!(tickets.holds(&entry));
+    }
+
+    #[test]
+    fn each_ticket_is_for_one_side_and_the_other_side_does_not_burn_it() {
+        let tickets = Tickets::default();
+        let now = Instant::now();
+        for (purpose, right, wrong) in [
+            (Purpose::Link, Listener::Local, Listener::Tunnel),
+            (Purpose::Pairing, Listener::Tunnel, Listener::Local),
+        ] {
+            let ticket = tickets.issue(purpose, "/chat", now);
+            let secret = ticket.secret.expose();
+
+            assert_eq!(tickets.consume(secret, wrong, now), None, "{purpose:?}");
+            assert!(tickets.consume(secret, right, now).is_some(), "{purpose:?}");
+            assert_eq!(tickets.consume(secret, right, now), None, "{purpose:?}");
+        }
     }
 
     #[test]
@@ -193,6 +260,6 @@ mod tests {
         }
 
         assert_eq!(tickets.lock().tickets.len(), TICKETS_MAX);
-        assert_eq!(tickets.consume(first.secret.expose(), now), None);
+        assert_eq!(tickets.consume(first.secret.expose(), Listener::Local, now), None);
     }
 }

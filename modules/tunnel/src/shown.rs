@@ -195,6 +195,11 @@ pub(crate) fn menu(status: &Status) -> Vec<Entry> {
             is_on: !is_off,
         },
         Entry::Item {
+            text: "Pair a phone…".to_owned(),
+            action: Action::Open("/devices".to_owned()),
+            is_enabled: status.state == State::Connected,
+        },
+        Entry::Item {
             text: "New address or connection".to_owned(),
             action: call("restart"),
             is_enabled: !is_off,
@@ -306,5 +311,30 @@ mod tests {
             (&Value::Null, &Value::Null)
         );
         assert!(off.facts.is_empty());
+    }
+
+    #[test]
+    fn a_phone_can_be_paired_from_the_menu_while_there_is_an_address() {
+        let mut off = view();
+        off.is_wanted = false;
+        let entry = |view: &View| {
+            menu(&status(view, SystemTime::UNIX_EPOCH))
+                .into_iter()
+                .find_map(|entry| match entry {
+                    Entry::Item {
+                        action: Action::Open(page),
+                        is_enabled,
+                        ..
+                    } => Some((page, is_enabled)),
+                    Entry::Item { .. }
+                    | Entry::Check { .. }
+                    | Entry::Submenu { .. }
+                    | Entry::Label(_)
+                    | Entry::Separator => None,
+                })
+        };
+
+        assert_eq!(entry(&view()), Some(("/devices".to_owned(), true)));
+        assert_eq!(entry(&off), Some(("/devices".to_owned(), false)));
     }
 }

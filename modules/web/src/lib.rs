@@ -14,6 +14,7 @@ mod icon;
 mod layout;
 pub mod live;
 pub mod parts;
+pub mod qr;
 pub mod time;
 
 pub use assets::{Asset, asset_path, assets};

@@ -88,6 +88,8 @@ const STATUSES: &[(&[&str], u8, u8)] = &[
     (&["devices", "list"], 0, 0),
     (&["devices", "token", "script"], 0, 0),
     (&["devices", "token"], 2, 2),
+    (&["devices", "pair"], 3, 4),
+    (&["tunnel", "qr"], 3, 4),
     (&["devices", "revoke", "nobody"], 1, 1),
     (&["devices", "revoke", "--all"], 0, 0),
     // No keyring is there, and nobody has agreed to a file.

@@ -11,6 +11,7 @@ mod logging;
 mod login;
 mod outside;
 mod pages;
+mod pairing;
 mod port;
 mod proxy;
 mod sessions;

@@ -1,0 +1,164 @@
+//! Pairing: a phone scans a code that was shown at the machine, and is in.
+//!
+//! The code replaces the password for that one device, so it leads in once and not for long, only from outside, and only
+//! for whoever presses the button: programs that preview links burn nothing.
+
+use std::sync::Arc;
+
+use axum::{
+    body::Body,
+    extract::State,
+    http::{HeaderMap, Request, Response, StatusCode},
+};
+use kit::{Listener, Notice, NoticeKind};
+use tokio::time::Instant;
+use web::{Markup, html};
+
+use crate::{
+    answer::{self, No},
+    device,
+    form::Form,
+    front::Visit,
+    keys::Keys,
+    login::{self, with_cookie},
+    session::{Kind, Session},
+};
+
+/// Longest name of a device, in characters.
+const NAME_CHARS_MAX: usize = 40;
+
+/// `GET /pair?code=…`, on the tunnel's listener.
+pub(crate) async fn show(visit: Visit, request: Request<Body>) -> Response<Body> {
+    if visit.listener != Listener::Tunnel {
+        return No::NotFound.answer(request.headers());
+    }
+    let query = request.uri().query().unwrap_or_default();
+    let code = url::form_urlencoded::parse(query.as_bytes()).find(|(name, _)| name == "code");
+    let code = code.map(|(_, secret)| secret.into_owned()).unwrap_or_default();
+    answer::page_with(StatusCode::OK, page(&code, &device::name(request.headers())))
+}
+
+/// `POST /pair` with `code` and `name`.
+pub(crate) async fn submit(
+    State(keys): State<Arc<Keys>>,
+    visit: Visit,
+    request: Request<Body>,
+) -> Response<Body> {
+    let headers = request.headers().clone();
+    if visit.listener != Listener::Tunnel {
+        return No::NotFound.answer(&headers);
+    }
+    let form = match Form::read(request).await {
+        Ok(form) => form,
+        Err(refusal) => return refusal,
+    };
+    let entry = keys
+        .tickets
+        .consume(form.text("code").expose(), visit.listener, Instant::now());
+    let result = if entry.is_some() { "right" } else { "wrong" };
+    tracing::info!(target: "audit", event = "pair", listener = visit.listener.as_str(), source = %visit.address, result, "a pairing code was presented");
+    let Some(entry) = entry else {
+        return expired();
+    };
+    // A device that is paired again leaves no second session behind.
+    if let Some(former) = keys.session(visit.listener, &headers) {
+        login::end(&keys, &former.id).await;
+    }
+    let device = named(form.text("name").expose(), &headers);
+    match keys.sessions.begin(Kind::Paired, visit.listener, &device).await {
+        Ok((session, _)) if !keys.tickets.holds(&entry) => {
+            // All were sent out while the session began, perhaps too early to have ended it.
+            login::end(&keys, &session.id).await;
+            expired()
+        }
+        Ok((session, token)) => {
+            tell(&keys, &visit, &session);
+            with_cookie(
+                answer::see(&entry.path),
+                &keys.cookie(visit.listener).set(token.expose()),
+            )
+        }
+        Err(error) => {
+            tracing::warn!(%error, "a session could not be saved");
+            No::Internal.answer(&headers)
+        }
+    }
+}
+
+/// What the owner calls the device, as one plain line; without a name, what it calls itself.
+fn named(given: &str, headers: &HeaderMap) -> String {
+    let words = given.split(|c: char| c.is_whitespace() || c.is_control());
+    let line: String = words
+        .filter(|word| !word.is_empty())
+        .collect::<Vec<_>>()
+        .join(" ");
+    if line.is_empty() {
+        return device::name(headers);
+    }
+    line.chars().take(NAME_CHARS_MAX).collect()
+}
+
+fn tell(keys: &Keys, visit: &Visit, session: &Session) {
+    keys.notices.send(Notice {
+        kind: NoticeKind::Login,
+        key: format!("login-{}", session.id),
+        title: "A device was paired".to_owned(),
+        body: format!(
+            "{} at {} reaches the chat from outside now. If this was not you, end its session on the page of the devices.",
+            session.device, visit.address
+        ),
+        page: "/devices".to_owned(),
+        answers: Vec::new(),
+    });
+}
+
+fn page(code: &str, device: &str) -> Markup {
+    web::bare(
+        "Pair this device",
+        html! {
+            h1 { "Pair this device" }
+            p { "It will reach the chat of your machine without a password, until you log it out." }
+            form method="post" action="/pair" {
+                input type="hidden" name="code" value=(code);
+                (web::form::line(&web::form::Line {
+                    name: "name",
+                    label: "What this device is called",
+                    help: "So that you know it again in the list of devices.",
+                    value: device,
+                    error: None,
+                    input: web::form::Input::Text,
+                }))
+                button.button.primary type="submit" { "Pair" }
+            }
+        },
+    )
+}
+
+fn expired() -> Response<Body> {
+    let page = web::bare(
+        "Code expired",
+        html! {
+            h1 { "This code does not work any more" }
+            p {
+                "It was used already, or it is too old. At the machine, " code { "nexus devices pair" }
+                " or the page of the devices shows a new one."
+            }
+            p { a href="/login" { "Log in with the password" } }
+        },
+    );
+    answer::page_with(StatusCode::UNAUTHORIZED, page)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_device_has_a_name_of_one_plain_line() {
+        let nameless = HeaderMap::new();
+
+        assert_eq!(named(" Ada\u{7}\u{1b}[2J\r\n phone ", &nameless), "Ada [2J phone");
+        assert_eq!(named(" \t ", &nameless), "A browser");
+        assert_eq!(named(&"é".repeat(99), &nameless).chars().count(), NAME_CHARS_MAX);
+    }
+}
