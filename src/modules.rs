@@ -76,7 +76,7 @@ pub fn build(
             hide: hide(&capture),
             origin: origin.subscribe(),
             objections: vec![opencode.unsafe_server()],
-            undecided: undecided(cx),
+            decisions: decisions(cx),
         },
     )?;
     let chat = Chat::new(cx, store.clone(), opencode.api(), os::release_memory)?;
@@ -137,9 +137,9 @@ pub fn build(
 
 /// Whoever opens this machine to the outside has to have said which folders are seen there, and what opencode asks
 /// permission for.
-fn undecided(cx: &Context) -> tunnel::Undecided {
+fn decisions(cx: &Context) -> tunnel::Decisions {
     let settings = Arc::clone(&cx.settings);
-    Arc::new(move || {
+    let missing = move || {
         let all = settings.list();
         let is_chosen = |section: &str, key: &str| {
             all.iter()
@@ -157,7 +157,11 @@ fn undecided(cx: &Context) -> tunnel::Undecided {
              before every command and change, `as_configured` leaves it to its own configuration."
                 .to_owned()
         })
-    })
+    };
+    tunnel::Decisions {
+        missing: Arc::new(missing),
+        revision: cx.settings.edits(),
+    }
 }
 
 /// Makes every section of the settings file known.

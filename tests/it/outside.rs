@@ -102,6 +102,21 @@ fn a_visitor_comes_to_the_login_then_to_the_chat_and_no_further() {
         assert_eq!(visitor.get(path).status, 403, "{path}");
     }
 
+    // What is being written stays on its side, and a session that is not seen takes no draft.
+    let drafts = [("new", "written outside", 204), ("ses_unseen", "planted", 404)];
+    for (key, text, status) in drafts {
+        let kept = visitor.post_form("/chat/drafts", &[("key", key), ("text", text)]);
+        assert_eq!(kept.status, status, "{key}");
+    }
+    let owner = Session::by_link(&agent.ask(&["open", "--print-url"]));
+    owner.post_form(
+        "/chat/drafts",
+        &[("key", "new"), ("text", "written at the machine")],
+    );
+    let (outside, inside) = (visitor.get("/chat").body, owner.get("/chat").body);
+    assert!(outside.contains("written outside") && !outside.contains("written at the machine"));
+    assert!(inside.contains("written at the machine") && !inside.contains("written outside"));
+
     let pid = cloudflare.pid();
     let asked = Instant::now();
     agent.ask(&["tunnel", "stop"]);

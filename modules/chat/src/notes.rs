@@ -16,6 +16,9 @@ const STEPS: &[&str] = &[
      CREATE TABLE chat_sends (nonce TEXT PRIMARY KEY, session TEXT NOT NULL, message TEXT NOT NULL, at INTEGER NOT NULL) STRICT;",
 ];
 
+/// Drafts that are kept; the oldest ones go first.
+const DRAFTS_MAX: u32 = 200;
+
 /// A longer draft is cut.
 const DRAFT_BYTES_MAX: usize = 256 * 1024;
 /// Drafts nobody came back to.
@@ -77,6 +80,11 @@ impl Notes {
                     db.execute(
                         "INSERT OR REPLACE INTO chat_drafts (key, text, updated) VALUES (?1, ?2, ?3)",
                         params![key, text, seconds(now)],
+                    )?;
+                    db.execute(
+                        "DELETE FROM chat_drafts WHERE key NOT IN
+                         (SELECT key FROM chat_drafts ORDER BY updated DESC, rowid DESC LIMIT ?1)",
+                        [DRAFTS_MAX],
                     )?;
                 }
                 Ok(())
@@ -187,6 +195,15 @@ mod tests {
             .unwrap();
         notes.keep_draft("ses_2", "y", now).await.unwrap();
         assert_eq!(notes.draft("old").await.unwrap(), "");
+
+        for number in 0..DRAFTS_MAX {
+            notes
+                .keep_draft(&format!("ses_more_{number}"), "z", now)
+                .await
+                .unwrap();
+        }
+        assert_eq!(notes.draft("ses_2").await.unwrap(), "");
+        assert_eq!(notes.draft("ses_more_0").await.unwrap(), "z");
     }
 
     #[tokio::test]

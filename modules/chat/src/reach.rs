@@ -50,6 +50,26 @@ impl Reach {
         }
     }
 
+    /// Whether a session is within it.
+    pub async fn sees(&self, desk: &Desk, id: &str) -> bool {
+        if *self == Self::Everything {
+            return true;
+        }
+        match desk.directory_of(id).await {
+            Ok(directory) => self.holds(&directory),
+            Err(_) => false,
+        }
+    }
+
+    /// Under which key the draft of a session is kept that does not exist yet: what is begun at the machine may be meant
+    /// for a folder that is not seen from outside.
+    pub fn key_of_new_draft(&self) -> &'static str {
+        match self {
+            Self::Everything => "new",
+            Self::Folders(_) => "new-outside",
+        }
+    }
+
     /// The cards within it.
     pub fn cards(&self, mut cards: Vec<Card>) -> Vec<Card> {
         if *self != Self::Everything {
@@ -82,14 +102,10 @@ pub async fn guard(State(desk): State<Arc<Desk>>, mut request: Request, next: Ne
         return StatusCode::UNAUTHORIZED.into_response();
     };
     let reach = desk.reach(caller);
-    if let (Reach::Folders(_), Some(id)) = (&reach, session_of(request.uri().path())) {
-        let is_within = match desk.directory_of(id).await {
-            Ok(directory) => reach.holds(&directory),
-            Err(_) => false,
-        };
-        if !is_within {
-            return missing(&request);
-        }
+    if let Some(id) = session_of(request.uri().path())
+        && !reach.sees(&desk, id).await
+    {
+        return missing(&request);
     }
     request.extensions_mut().insert(reach);
     next.run(request).await
@@ -116,11 +132,12 @@ fn missing(request: &Request) -> Response {
             };
             (StatusCode::NOT_FOUND, web::page(chrome, body)).into_response()
         }
-        Some(_) | None => {
-            let refusal = Refusal(StatusCode::NOT_FOUND, "There is no such session.".to_owned());
-            answer(request.headers(), "/chat", Err(refusal))
-        }
+        Some(_) | None => answer(request.headers(), "/chat", Err(no_such_session())),
     }
+}
+
+pub fn no_such_session() -> Refusal {
+    Refusal(StatusCode::NOT_FOUND, "There is no such session.".to_owned())
 }
 
 #[cfg(test)]

@@ -19,6 +19,7 @@ use crate::{
     headers,
     host::Hosts,
     keys::Keys,
+    lasting::Lasting,
     origin, path,
     proxy::{self, Proxy},
     remote,
@@ -156,6 +157,8 @@ impl Front {
             let from = path.len() - rest.len() - 1;
             return self.proxy.answer(&self.keys, &session, from, request).await;
         }
+        let ended = session.ended.clone();
+        let request = request.map(|body| Lasting::new(body, ended));
         self.inside(visit, session, request).await
     }
 
@@ -198,12 +201,7 @@ impl Front {
         self.dispatch(request).await
     }
 
-    async fn inside(
-        &self,
-        visit: Visit,
-        session: Arc<Session>,
-        request: Request<Incoming>,
-    ) -> Response<Body> {
+    async fn inside(&self, visit: Visit, session: Arc<Session>, request: Request<Lasting>) -> Response<Body> {
         let mut request = request.map(Body::new);
         let caller = session.caller();
         let pages = match visit.listener {

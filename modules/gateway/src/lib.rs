@@ -28,6 +28,7 @@ mod hashing;
 mod headers;
 mod host;
 mod keys;
+mod lasting;
 mod listener;
 mod live;
 mod login;

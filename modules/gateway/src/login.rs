@@ -96,18 +96,17 @@ pub(crate) async fn check(keys: &Arc<Keys>, visit: &Visit, password: kit::Secret
             return Verdict::Failed;
         }
     };
-    let is_last = attempt.is_last;
+    let mut last = Last {
+        keys,
+        is_wrong: attempt.is_last,
+    };
     let outcome = keys.verify(listener, password).await;
     let (verdict, settled) = match outcome {
         Ok(Some(proof)) => (Verdict::Right(proof), keys.throttle.right(attempt).await),
-        Ok(None) => {
-            if is_last {
-                tell_off(keys);
-            }
-            (Verdict::Wrong, Ok(()))
-        }
+        Ok(None) => (Verdict::Wrong, Ok(())),
         Err(_busy) => (Verdict::Later(BUSY_RETRY_S), keys.throttle.undone(attempt).await),
     };
+    last.is_wrong &= matches!(verdict, Verdict::Wrong);
     log(match verdict {
         Verdict::Right(_) => "right",
         Verdict::Wrong | Verdict::Failed => "wrong",
@@ -183,6 +182,21 @@ fn tell(keys: &Keys, session: &Session, source: IpAddr) {
         page: "/devices".to_owned(),
         answers: Vec::new(),
     });
+}
+
+/// An attempt that may be the last one from outside. Whoever made it may hang up before it is judged, and then nothing
+/// runs but this.
+struct Last<'k> {
+    keys: &'k Keys,
+    is_wrong: bool,
+}
+
+impl Drop for Last<'_> {
+    fn drop(&mut self) {
+        if self.is_wrong {
+            tell_off(self.keys);
+        }
+    }
 }
 
 fn tell_off(keys: &Keys) {

@@ -25,6 +25,7 @@ use crate::{
     host::Hosts,
     keys::{self, Keys},
     listener::{self, BindError},
+    session::Session,
     token,
 };
 
@@ -85,7 +86,8 @@ impl Tunnelled {
     /// From opening the port to closing it.
     async fn serve(&self, wish: &Outside, wanted: &mut watch::Receiver<Outside>) {
         self.say(Origin::Opening);
-        let socket = match listener::bind(wish.port, self.last_port()).await {
+        let former = self.last_port();
+        let socket = match listener::bind(wish.port, former).await {
             Ok(socket) => socket,
             Err(error) => {
                 let reason = match error {
@@ -103,6 +105,14 @@ impl Tunnelled {
         let Some(port) = self.remember(&socket).await else {
             return;
         };
+        if let Err(error) = self.end_sessions_of(former, port).await {
+            self.refuse(
+                format!("The sessions of the former port could not be ended: {error}."),
+                wanted,
+            )
+            .await;
+            return;
+        }
         let trial = format!("{}.invalid", token::short_id());
         let (admitted, hosts) = watch::channel(Arc::new(Hosts::public(std::slice::from_ref(&trial))));
         let ending = CancellationToken::new();
@@ -138,24 +148,28 @@ impl Tunnelled {
             return;
         }
         tracing::info!(port, "the port for the tunnel is open");
-        self.answer_to(&admitted, &wanted.borrow_and_update().hosts);
-        self.say(Origin::Open(port));
+        let is_still_wanted = |now: &Outside| now.is_wanted && now.port == wish.port;
+        // The trial took its time.
+        let now = wanted.borrow_and_update().clone();
+        let mut stays = is_still_wanted(&now);
+        if stays {
+            self.answer_to(&admitted, &now.hosts);
+            self.say(Origin::Open(port));
+        }
         let mut fault = None;
-        loop {
+        while stays {
             tokio::select! {
                 () = &mut serving => break,
                 changed = wanted.changed() => {
                     let now = wanted.borrow_and_update().clone();
-                    if changed.is_err() || !now.is_wanted || now.port != wish.port {
-                        break;
+                    stays = changed.is_ok() && is_still_wanted(&now);
+                    if stays {
+                        self.answer_to(&admitted, &now.hosts);
                     }
-                    self.answer_to(&admitted, &now.hosts);
                 }
                 () = sleep(LOOK_EVERY) => {
                     fault = self.fault().await;
-                    if fault.is_some() {
-                        break;
-                    }
+                    stays = fault.is_none();
                 }
             }
         }
@@ -180,6 +194,22 @@ impl Tunnelled {
             _ = wanted.changed() => {}
             () = sleep(RETRY_EVERY) => {}
         }
+    }
+
+    /// A port that is held by another program now may have been led to for a while: whoever holds it was sent the
+    /// cookies of everybody who came from outside.
+    async fn end_sessions_of(&self, former: Option<u16>, port: u16) -> Result<(), store::StoreError> {
+        if former.is_none_or(|former| former == port) {
+            return Ok(());
+        }
+        let is_outside = |session: &Session| session.listener == Listener::Tunnel;
+        let count = self.keys.sessions.end(is_outside).await?;
+        tracing::warn!(
+            port,
+            count,
+            "the tunnel has another port; sessions from outside are ended"
+        );
+        Ok(())
     }
 
     async fn remember(&self, socket: &TcpListener) -> Option<u16> {

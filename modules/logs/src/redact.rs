@@ -105,6 +105,10 @@ fn secret(text: &str, start: usize, end: usize) -> Option<(usize, usize)> {
     if text[end..].starts_with("://") {
         return user_of_address(text, end + 3);
     }
+    // The link that pairs a device. A code anywhere else is an exit code.
+    if word == "code" && text[..start].ends_with("/pair?") {
+        return value_of(text, end, word);
+    }
     let name = word.trim_start_matches('-');
     let is_option = name.len() < word.len();
     if is_secret_name(name) {
@@ -294,6 +298,11 @@ mod tests {
         );
         check("password='velvet tractor' user=me", "password='[hidden]' user=me");
         check("GET /enter?ticket=abc123&x=1", "GET /enter?ticket=[hidden]&x=1");
+        check(
+            "GET /pair?code=0a1b2c HTTP/1.1",
+            "GET /pair?code=[hidden] HTTP/1.1",
+        );
+        assert_eq!(redacted("it ended with code=7"), "it ended with code=7");
         check("/event?auth_token=abc%3D", "/event?auth_token=[hidden]");
         check("apiKey=hunter2, user=me", "apiKey=[hidden], user=me");
         check(

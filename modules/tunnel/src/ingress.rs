@@ -50,7 +50,7 @@ impl Served {
         self.rules()
             .iter()
             .map(|rule| rule.service.trim_end_matches('/'))
-            .find(|service| !ours.contains(&(*service).to_owned()) && !is_answer(service))
+            .find(|service| *service != ours && !is_answer(service))
     }
 
     /// The public names that lead to the gateway's port.
@@ -58,7 +58,7 @@ impl Served {
         let ours = ours(origin_port);
         self.rules()
             .iter()
-            .filter(|rule| ours.contains(&rule.service.trim_end_matches('/').to_owned()))
+            .filter(|rule| rule.service.trim_end_matches('/') == ours)
             .filter_map(|rule| rule.hostname.as_deref())
             .map(str::to_ascii_lowercase)
             .filter(|host| crate::settings::is_host(host))
@@ -70,11 +70,9 @@ impl Served {
     }
 }
 
-fn ours(port: u16) -> [String; 2] {
-    [
-        format!("http://127.0.0.1:{port}"),
-        format!("http://localhost:{port}"),
-    ]
+/// The gateway's port, as a number: `localhost` may mean `[::1]`, where somebody else can listen.
+fn ours(port: u16) -> String {
+    format!("http://127.0.0.1:{port}")
 }
 
 /// `http_status:404` leads nowhere.
@@ -99,7 +97,7 @@ mod tests {
     fn our_port_and_answers_are_all_that_may_be_served() {
         let fine = served(
             r#"[{"hostname":"Nexus.example.com","path":null,"service":"http://127.0.0.1:4100"},
-                {"hostname":"b.example.com","service":"http://localhost:4100/"},
+                {"hostname":"b.example.com","service":"http://127.0.0.1:4100/"},
                 {"hostname":"","service":"http_status:404"}]"#,
         );
         assert_eq!(fine.foreign(4100), None);
@@ -107,6 +105,7 @@ mod tests {
         for service in [
             "http://127.0.0.1:4096",
             "http://127.0.0.1:41000",
+            "http://localhost:4100",
             "http://127.0.0.1:4100@evil.example",
             "https://127.0.0.1:4100",
             "ssh://127.0.0.1:22",

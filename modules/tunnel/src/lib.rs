@@ -46,6 +46,7 @@ pub use settings::{Mode, TunnelSettings};
 use child::{Cloudflared, Run};
 use heard::Listening;
 use metrics::Metrics;
+pub use objections::Decisions;
 use objections::Objections;
 use words::Said;
 
@@ -106,12 +107,9 @@ pub struct Parts {
     pub origin: watch::Receiver<Origin>,
     /// Each says why this machine may not be reached at this moment, if so: one sentence with what to do.
     pub objections: Vec<watch::Receiver<Option<String>>>,
-    /// What the owner has to have decided before it is switched on; asked at that moment.
-    pub undecided: Undecided,
+    /// What the owner has to have decided, and to stand by.
+    pub decisions: Decisions,
 }
-
-/// A sentence with what to do, while something is left to decide.
-pub type Undecided = Arc<dyn Fn() -> Option<String> + Send + Sync>;
 
 /// The module.
 pub struct Tunnel {
@@ -121,7 +119,6 @@ pub struct Tunnel {
     outside: watch::Sender<Outside>,
     origin: watch::Receiver<Origin>,
     objections: Objections,
-    undecided: Undecided,
     metrics: Metrics,
     said: tokio::sync::Mutex<mpsc::Receiver<Said>>,
     supervisor: tokio::sync::Mutex<Supervisor<Cloudflared>>,
@@ -139,7 +136,7 @@ impl Tunnel {
     pub fn new(cx: &Context, parts: Parts) -> anyhow::Result<Arc<Self>> {
         let settings = cx.settings.section::<TunnelSettings>();
         let metrics = Metrics::new()?;
-        let objections = Objections::of(parts.objections);
+        let objections = Objections::of(parts.objections, parts.decisions);
         let program = Arc::new(Cloudflared {
             settings: settings.clone(),
             secrets: Arc::clone(&cx.secrets),
@@ -165,7 +162,6 @@ impl Tunnel {
             outside: watch::Sender::new(Outside::default()),
             origin: parts.origin,
             objections,
-            undecided: parts.undecided,
             metrics,
             said: tokio::sync::Mutex::new(said),
             supervisor: tokio::sync::Mutex::new(supervisor),

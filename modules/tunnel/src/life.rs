@@ -96,6 +96,8 @@ struct Life<'m> {
     since: SystemTime,
 }
 
+const OFF_AS_SET: &str = "Remote access went off by itself, as set.";
+
 impl<'m> Life<'m> {
     fn new(module: &'m Arc<Tunnel>) -> Self {
         let setting = module.settings.clone();
@@ -151,9 +153,16 @@ impl<'m> Life<'m> {
                 Some(learned) = self.asking.join_next() => {
                     self.on_learned(learned.unwrap_or(Learned::Nothing)).await;
                 }
-                () = until(off_at) => self.switch_off("Remote access went off by itself, as set.").await,
+                () = until(off_at) => self.switch_off(OFF_AS_SET).await,
                 () = until(ask_at) => self.ask_connections(),
-                _ = looks.tick(), if self.run.borrow().is_some() => self.ask_config(),
+                _ = looks.tick(), if self.run.borrow().is_some() => {
+                    // The clock on the wall went on while the machine slept.
+                    if self.off_at.is_some_and(|(_, at)| at <= SystemTime::now()) {
+                        self.switch_off(OFF_AS_SET).await;
+                    } else {
+                        self.ask_config();
+                    }
+                }
             }
         }
         self.asking.shutdown().await;
@@ -176,9 +185,8 @@ impl<'m> Life<'m> {
             }
             Wish::On => {
                 self.used = self.setting.get();
-                let objection = self.objections.first();
-                self.may_pass = objection.is_some();
-                self.blocked = objection.or_else(|| (self.module.undecided)());
+                self.blocked = self.objections.first();
+                self.may_pass = self.blocked.is_some();
                 if self.blocked.is_some() {
                     self.module.wish.send_replace(Wish::Off);
                     self.wish.mark_unchanged();

@@ -110,6 +110,31 @@ fn a_password_that_goes_ends_it_at_once() {
 }
 
 #[test]
+fn a_decision_that_is_taken_back_ends_it_at_once() {
+    let (agent, cloudflare) = ready("");
+    for (key, value) in [
+        ("opencode.ask", "commands_and_edits"),
+        ("chat.projects", r#"["/"]"#),
+    ] {
+        switch_on(&agent);
+        let pid = cloudflare.pid();
+
+        let since = Instant::now();
+        agent.ask(&["settings", "reset", key]);
+        gone(pid);
+
+        assert!(since.elapsed() < Duration::from_secs(2), "{:?}", since.elapsed());
+        let shown = wait_for_state(&agent, "blocked");
+        assert!(shown["reason"].as_str().unwrap().contains(key), "{shown}");
+        agent.ask(&["settings", "set", key, value]);
+        // What was in the way has gone; it does not come back by itself.
+        wait_for_state(&agent, "off");
+    }
+    assert_eq!(cloudflare.starts().len(), 2);
+    agent.quit();
+}
+
+#[test]
 fn a_tunnel_that_is_made_to_lead_elsewhere_is_ended_and_the_target_named() {
     let (agent, cloudflare) = ready("");
     let port = 4096;

@@ -49,7 +49,11 @@ pub async fn home(
     Extension(reach): Extension<Reach>,
     Query(search): Query<Search>,
 ) -> Response {
-    let draft = desk.notes.draft("new").await.unwrap_or_default();
+    let draft = desk
+        .notes
+        .draft(reach.key_of_new_draft())
+        .await
+        .unwrap_or_default();
     let projects = desk.projects(&reach);
     let folder = projects.first().cloned().unwrap_or_default();
     let catalog = desk.known_catalog(&folder).unwrap_or_default();

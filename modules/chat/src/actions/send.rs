@@ -25,7 +25,7 @@ use super::answer::{Done, Refusal, answer, page_of};
 use crate::{
     desk::Desk,
     outbox::{Claim, Ticket},
-    reach::Reach,
+    reach::{self, Reach},
     shelf::Shelf,
 };
 
@@ -199,11 +199,15 @@ async fn begin(desk: Arc<Desk>, reach: Reach, words: Words) -> Result<Done, Refu
     let nonce = words.nonce();
     let claim = desk.outbox.claim(&nonce).await;
     let session = match desk.notes.begun(&nonce).await? {
-        Some(session) => session,
+        Some(session) if reach.sees(&desk, &session).await => session,
+        // Its folder was closed to the outside since it was begun.
+        Some(_) => return Err(reach::no_such_session()),
         None => make_session(&desk, &reach, &words).await?,
     };
     deliver(&desk, claim, &session, &nonce, &words).await?;
-    desk.notes.keep_draft("new", "", SystemTime::now()).await?;
+    desk.notes
+        .keep_draft(reach.key_of_new_draft(), "", SystemTime::now())
+        .await?;
     Ok(Done::At(page_of(&session)))
 }
 
@@ -362,16 +366,20 @@ pub struct Draft {
 }
 
 /// `POST /chat/drafts`
-pub async fn draft(State(desk): State<Arc<Desk>>, Form(draft): Form<Draft>) -> Response {
-    let is_key = draft.key == "new" || draft.key.starts_with("ses_") && draft.key.len() < 64;
-    if !is_key {
-        return StatusCode::BAD_REQUEST.into_response();
+pub async fn draft(
+    State(desk): State<Arc<Desk>>,
+    Extension(reach): Extension<Reach>,
+    Form(draft): Form<Draft>,
+) -> Response {
+    let key = match draft.key.as_str() {
+        "new" => reach.key_of_new_draft(),
+        id if id.starts_with("ses_") && id.len() < 64 => id,
+        _ => return StatusCode::BAD_REQUEST.into_response(),
+    };
+    if key.starts_with("ses_") && !reach.sees(&desk, key).await {
+        return StatusCode::NOT_FOUND.into_response();
     }
-    match desk
-        .notes
-        .keep_draft(&draft.key, &draft.text, SystemTime::now())
-        .await
-    {
+    match desk.notes.keep_draft(key, &draft.text, SystemTime::now()).await {
         Ok(()) => StatusCode::NO_CONTENT.into_response(),
         Err(error) => {
             tracing::warn!(%error, "a draft could not be kept");

@@ -1,6 +1,10 @@
-use std::time::Duration;
+use std::{net::Ipv4Addr, time::Duration};
 
 use gateway::{Purpose, SessionKind};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+};
 
 use crate::house::House;
 
@@ -224,6 +228,38 @@ async fn a_cookie_that_another_port_planted_logs_nobody_out() {
         .await;
     assert_eq!(answer.status, 303);
     assert!(!is_in(&house, &own).await);
+}
+
+#[tokio::test]
+async fn what_is_still_being_sent_when_the_session_ends_is_not_done() {
+    let house = House::open().await;
+    let cookie = house.log_in().await;
+    let slowly = async |ends: bool| {
+        let asked = house.ask("POST", "/api/modules/chat/greet").page_of(&cookie);
+        let bytes = asked.json(r#"{"args":["you"]}"#).bytes();
+        let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, house.port))
+            .await
+            .unwrap();
+        let (first, rest) = bytes.split_at(bytes.len() - 5);
+        stream.write_all(first).await.unwrap();
+        if ends {
+            // The request is in the session by then: another one, sent later, has been answered.
+            assert_eq!(house.ask("GET", "/chat").page_of(&cookie).status().await, 200);
+            house.door.revoke_all().await.unwrap();
+        }
+        // It may have been hung up on.
+        stream.write_all(rest).await.ok();
+        let mut answer = String::new();
+        stream.take(15).read_to_string(&mut answer).await.ok();
+        answer
+    };
+
+    assert_eq!(slowly(false).await, "HTTP/1.1 200 OK");
+    assert_eq!(house.calls().len(), 1);
+    let refused = slowly(true).await;
+
+    assert!(!refused.contains("200"), "{refused}");
+    assert!(house.calls().is_empty());
 }
 
 #[tokio::test]

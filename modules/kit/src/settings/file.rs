@@ -104,6 +104,8 @@ pub struct Entry {
 pub struct SettingsFile {
     path: PathBuf,
     inner: Mutex<Inner>,
+    /// How many edits there were.
+    edits: watch::Sender<u64>,
 }
 
 struct Inner {
@@ -170,7 +172,13 @@ impl SettingsFile {
         Self {
             path: path.to_owned(),
             inner: Mutex::new(inner),
+            edits: watch::Sender::new(0),
         }
+    }
+
+    /// Counts edits, for whoever looks at the file as a whole. What is watched by section has its value by then.
+    pub fn edits(&self) -> watch::Receiver<u64> {
+        self.edits.subscribe()
     }
 
     /// Where the file is.
@@ -323,6 +331,8 @@ impl SettingsFile {
         // The second pass cannot fail: the same table has just been checked.
         check(section, registered, &table, Publish::Yes).map_err(|(_, expectation)| bad(expectation))?;
         inner.document = document;
+        drop(inner);
+        self.edits.send_modify(|count| *count += 1);
         saved.map_err(|source| SettingsError::NotSaved {
             path: self.path.clone(),
             source,
