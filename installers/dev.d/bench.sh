@@ -13,8 +13,7 @@ bench_with() {
   packages_for build test bench
   need_node_tools
   need_opencode
-  (cd "$root" && CARGO_TARGET_DIR=$target cargo build --release --locked --workspace --bins) >&2 \
-    || die 1 'The build failed.'
+  build_release
   env NEXUS_BENCH_ROOT="$root" NEXUS_TEST_PROGRAMS="$target/release" NEXUS_TEST_NODE="$node_tools" \
     NEXUS_TEST_OPENCODE="$opencode_home/bin/opencode" "$target/release/bench" "$@"
 }

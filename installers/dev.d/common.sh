@@ -57,3 +57,5 @@ lock_cache() {
     flock 9
   }
 }
+
+unlock_cache() { exec 9>&-; }

@@ -15,8 +15,7 @@ dev_run() {
   if [[ -z $programs ]]; then
     need_cargo
     packages_for build
-    (cd "$root" && CARGO_TARGET_DIR=$target cargo build --release --locked --workspace --bins) >&2 \
-      || die 1 'The build failed.'
+    build_release
     programs=$target/release
   fi
   local how=()

@@ -26,6 +26,16 @@ copy_tree() {
   chmod -R a+rX "$tree"
 }
 
+# Builds the programs for use. From the copy too: cargo knows a package by its place in the workspace, and two checkouts
+# with one target folder would take each other's programs for their own.
+build_release() {
+  lock_cache
+  copy_tree
+  (cd "$tree" && CARGO_TARGET_DIR=$target cargo build --release --locked --workspace --bins 9>&-) >&2 \
+    || die 1 'The build failed.'
+  unlock_cache
+}
+
 # Everything that is not ignored, committed or not.
 source_files() {
   if git -c safe.directory="$root" rev-parse --git-dir >/dev/null 2>&1; then
