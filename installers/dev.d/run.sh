@@ -15,7 +15,8 @@ dev_run() {
   if [[ -z $programs ]]; then
     need_cargo
     packages_for build
-    build_release
+    [[ -x $target/release/nexus ]] || say 'Building. The first time that takes some ten minutes.'
+    build_release nexus nexus-window ${demo:+fake-model}
     programs=$target/release
   fi
   local how=()
@@ -28,8 +29,15 @@ dev_run() {
       need_opencode
       PATH=$PATH:$opencode_home/bin
     fi
+    commands_at "$programs"
     exec "$programs/nexus" run "${how[@]}"
   fi
+}
+
+# commands_at FOLDER [HOME]: how to speak to what is about to run.
+commands_at() {
+  say 'To speak to it from another terminal, first:'
+  say "  export PATH=\"$1:\$PATH\"${2:+ NEXUS_HOME=\"$2\"}"
 }
 
 # The agent with a scripted model, in folders of its own. Both end with this script.
@@ -44,7 +52,9 @@ run_demo() {
   coproc model { exec "$programs/fake-model"; }
   # shellcheck disable=SC2154 # set by coproc
   read -r -t 30 _ address <&"${model[0]}" || die 1 'The scripted model did not start.'
-  say "The model is scripted and speaks on $address only. Write anything, or [[markdown:400]]."
+  say "The model is scripted and speaks on $address only. Write anything, or [[markdown:400]] [[rate:40]]."
+  commands_at "$programs" "$home/nexus"
+  say 'Ctrl-C ends it.'
 
   demo_environment "$home"
   nexus() { env "${demo_environment[@]}" "$programs/nexus" "$@"; }

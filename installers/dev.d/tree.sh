@@ -26,12 +26,14 @@ copy_tree() {
   chmod -R a+rX "$tree"
 }
 
-# Builds the programs for use. From the copy too: cargo knows a package by its place in the workspace, and two checkouts
+# build_release [PROGRAM…]: builds programs for use, all when none is named. From the copy too: cargo knows a package by its place in the workspace, and two checkouts
 # with one target folder would take each other's programs for their own.
 build_release() {
+  local wanted=(--bins)
+  (($#)) && wanted=("${@/#/--bin=}")
   lock_cache
   copy_tree
-  (cd "$tree" && CARGO_TARGET_DIR=$target cargo build --release --locked --workspace --bins 9>&-) >&2 \
+  (cd "$tree" && CARGO_TARGET_DIR=$target cargo build --release --locked --workspace "${wanted[@]}" 9>&-) >&2 \
     || die 1 'The build failed.'
   unlock_cache
 }

@@ -230,7 +230,7 @@ impl Tunnelled {
         match tokio::task::spawn_blocking(move || credential.read()).await {
             Ok(Stored::Set(_)) => None,
             Ok(Stored::Absent) => Some(
-                "No password is set. Set one at this machine first, with `nexus password set` or on the first-run page."
+                "No password is set. Set one at this machine first, with `nexus password set` or on the page of the devices."
                     .to_owned(),
             ),
             Ok(Stored::Broken) | Err(_) => Some(

@@ -111,7 +111,7 @@ fn projects(composer: &Composer<'_>) -> Markup {
         label.menu {
             (icon("folder")) span.unseen { "Project folder" }
             select name="directory" {
-                @for folder in composer.projects { option value=(folder) { (place.below_home(folder)) } }
+                @for folder in composer.projects { option value=(folder) { (place.named(folder)) } }
             }
         }
     }

@@ -32,8 +32,8 @@ pub enum Lack {
     Slow,
 }
 
-/// The list, and what is to be known about it.
-pub fn found(found: &Found, home: &str, now: SystemTime) -> Markup {
+/// The list, and what is to be known about it. Without `words` it is the whole archive.
+pub fn found(words: &str, found: &Found, home: &str, now: SystemTime) -> Markup {
     html! {
         ul #sessions.session-list {
             @for card in &found.current { (list_row(card, home, now, false)) }
@@ -47,7 +47,10 @@ pub fn found(found: &Found, home: &str, now: SystemTime) -> Markup {
                 }
             }
         } @else if found.current.is_empty() && found.archived.is_empty() {
-            p.nothing-found { "There is no such session. Titles are searched, and of the latest sessions the folders too." }
+            p.nothing-found {
+                @if words.is_empty() { "Nothing is archived." }
+                @else { "There is no such session. Titles are searched, and of the latest sessions the folders too." }
+            }
         }
         @if found.is_cut {
             p.help { "There are more than these. Write more of the title to find others." }
@@ -76,7 +79,7 @@ mod tests {
     use super::*;
 
     fn shown(wanted: &Found) -> String {
-        found(wanted, "/home/ann", SystemTime::UNIX_EPOCH).into_string()
+        found("shop", wanted, "/home/ann", SystemTime::UNIX_EPOCH).into_string()
     }
 
     #[test]
@@ -93,6 +96,13 @@ mod tests {
 
         assert!(html.contains("Archived") && html.contains(r#"action="/chat/ses_1/unarchive""#));
         assert!(!html.contains("<b>Old") && !html.contains("no such session"));
+    }
+
+    #[test]
+    fn an_empty_archive_says_so() {
+        let empty = found("", &Found::default(), "/home/ann", SystemTime::UNIX_EPOCH).into_string();
+
+        assert!(empty.contains("Nothing is archived") && !empty.contains("no such session"));
     }
 
     #[test]

@@ -4,7 +4,10 @@ use std::time::SystemTime;
 
 use maud::{Markup, PreEscaped, html};
 use opencode::wire::{Failure, Session, SessionStatus};
-use web::{icon, parts::Tone};
+use web::{
+    icon,
+    parts::{Tone, words},
+};
 
 use super::{Asks, Card, CardState, Composer, Found, Place, asks, cards, composer, found, list, message};
 use crate::text::{clean, shortened};
@@ -49,7 +52,7 @@ pub fn home(home: &Home<'_>) -> Markup {
                     section.all-sessions aria-labelledby="all" data-searched {
                         h2 #all { @if words.is_empty() { "Archived sessions" } @else { "Sessions found" } }
                         (search_form(words))
-                        (found(sessions, home.composer.home, home.now))
+                        (found(words, sessions, home.composer.home, home.now))
                         p { a href="/" { "All sessions" } }
                     }
                 }
@@ -271,7 +274,7 @@ pub fn link_line(reason: Option<&str>) -> Markup {
             @if let Some(reason) = reason {
                 p.foot-line data-tone=(Tone::Warn.as_str()) {
                     (icon("shape-triangle"))
-                    span { (reason) " Your text is kept." }
+                    span { (words(reason)) " Your text is kept." }
                 }
             }
         }

@@ -26,6 +26,15 @@ impl Place<'_> {
             None => Cow::Borrowed(path),
         }
     }
+
+    /// A folder by its name, and then where it is: in a narrow place what is cut off is what matters less.
+    pub fn named(&self, folder: &str) -> String {
+        let short = self.below_home(folder);
+        match short.trim_end_matches(['/', '\\']).rsplit_once(['/', '\\']) {
+            Some((within, name)) if !within.is_empty() => format!("{name} · {within}"),
+            Some(_) | None => short.into_owned(),
+        }
+    }
 }
 
 fn below<'p>(path: &'p str, folder: &str) -> Option<&'p str> {
@@ -57,5 +66,19 @@ mod tests {
         check("/home/ann/code/shop", ".");
         check("/etc/hosts", "/etc/hosts");
         check("src/lib.rs", "src/lib.rs");
+    }
+
+    #[test]
+    fn a_folder_begins_with_its_name() {
+        let place = Place {
+            directory: "",
+            home: "/home/ann",
+        };
+
+        assert_eq!(place.named("/home/ann/code/shop"), "shop · ~/code");
+        assert_eq!(place.named("/srv/www/site/"), "site · /srv/www");
+        assert_eq!(place.named("/home/ann"), "~");
+        assert_eq!(place.named("/srv"), "/srv");
+        assert_eq!(place.named("/"), "/");
     }
 }
