@@ -6,9 +6,6 @@ use qrcode::{
     render::{svg, unicode::Dense1x2},
 };
 
-/// Modules of white around the code, which readers need.
-const IS_QUIET: bool = true;
-
 /// Smallest side of the picture, in CSS pixels: at arm's length a camera tells the modules of a long link apart.
 const SIDE_PX: u32 = 240;
 
@@ -17,7 +14,6 @@ const SIDE_PX: u32 = 240;
 pub fn picture(text: &str, label: &str) -> Option<Markup> {
     let drawn = code(text)?
         .render::<svg::Color<'_>>()
-        .quiet_zone(IS_QUIET)
         .min_dimensions(SIDE_PX, SIDE_PX)
         .dark_color(svg::Color("#000"))
         .light_color(svg::Color("#fff"))
@@ -31,7 +27,6 @@ pub fn picture(text: &str, label: &str) -> Option<Markup> {
 pub fn characters(text: &str) -> Option<String> {
     let drawn = code(text)?
         .render::<Dense1x2>()
-        .quiet_zone(IS_QUIET)
         .dark_color(Dense1x2::Light)
         .light_color(Dense1x2::Dark)
         .build();
