@@ -88,7 +88,9 @@ async fn consume(keys: &Arc<Keys>, visit: &Visit, headers: &HeaderMap, secret: &
     }
     let (kind, device) = match entry.purpose {
         Purpose::Window => (Kind::Window, "Window on this machine".to_owned()),
-        Purpose::Link | Purpose::SetUp | Purpose::Pairing => (Kind::Link, device::name(headers)),
+        Purpose::Link | Purpose::SetUp => (Kind::Link, device::name(headers)),
+        // Good at the other listener only.
+        Purpose::Pairing => return expired(),
     };
     match keys.sessions.begin(kind, visit.listener, &device).await {
         Ok((session, _)) if !keys.tickets.holds(&entry) => {
