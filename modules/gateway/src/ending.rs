@@ -1,4 +1,6 @@
-//! An answer that ends with the session it is given in.
+//! A body that ends with the session it belongs to: what is answered, and what is still being sent.
+//!
+//! Whoever sends a request slowly would otherwise still act long after the session was revoked.
 
 use std::{
     io,
@@ -11,27 +13,29 @@ use http_body::{Body, Frame, SizeHint};
 use kit::CancellationToken;
 use tokio_util::sync::WaitForCancellationFutureOwned;
 
-use super::line::Answer;
-
 /// See the module. Cut short, it fails, so that nobody takes what came for the whole.
-pub(super) struct Ending {
-    answer: Answer,
+pub(crate) struct Ending<B> {
+    body: B,
     session: CancellationToken,
-    /// Made when the answer is waited for: one that is there at once costs nothing.
+    /// Made when the body is waited for: one that is there at once costs nothing.
     ended: Option<Pin<Box<WaitForCancellationFutureOwned>>>,
 }
 
-impl Ending {
-    pub(super) fn new(answer: Answer, session: &CancellationToken) -> Self {
+impl<B> Ending<B> {
+    pub(crate) fn new(body: B, session: &CancellationToken) -> Self {
         Self {
-            answer,
+            body,
             session: session.clone(),
             ended: None,
         }
     }
 }
 
-impl Body for Ending {
+impl<B> Body for Ending<B>
+where
+    B: Body<Data = Bytes> + Unpin,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
     type Data = Bytes;
     type Error = io::Error;
 
@@ -43,7 +47,7 @@ impl Body for Ending {
         if this.session.is_cancelled() {
             return Poll::Ready(Some(Err(io::ErrorKind::ConnectionAborted.into())));
         }
-        if let Poll::Ready(frame) = Pin::new(&mut this.answer).poll_frame(cx) {
+        if let Poll::Ready(frame) = Pin::new(&mut this.body).poll_frame(cx) {
             return Poll::Ready(frame.map(|frame| frame.map_err(io::Error::other)));
         }
         let waiting = || Box::pin(this.session.clone().cancelled_owned());
@@ -55,10 +59,10 @@ impl Body for Ending {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.answer.is_end_stream()
+        self.body.is_end_stream()
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.answer.size_hint()
+        self.body.size_hint()
     }
 }

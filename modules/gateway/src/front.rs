@@ -16,10 +16,10 @@ use tower::ServiceExt;
 
 use crate::{
     answer::{self, No},
+    ending::Ending,
     headers,
     host::Hosts,
     keys::Keys,
-    lasting::Lasting,
     origin, path,
     proxy::{self, Proxy},
     remote,
@@ -157,8 +157,7 @@ impl Front {
             let from = path.len() - rest.len() - 1;
             return self.proxy.answer(&self.keys, &session, from, request).await;
         }
-        let ended = session.ended.clone();
-        let request = request.map(|body| Lasting::new(body, ended));
+        let request = request.map(|body| Ending::new(body, &session.ended));
         self.inside(visit, session, request).await
     }
 
@@ -201,7 +200,12 @@ impl Front {
         self.dispatch(request).await
     }
 
-    async fn inside(&self, visit: Visit, session: Arc<Session>, request: Request<Lasting>) -> Response<Body> {
+    async fn inside(
+        &self,
+        visit: Visit,
+        session: Arc<Session>,
+        request: Request<Ending<Incoming>>,
+    ) -> Response<Body> {
         let mut request = request.map(Body::new);
         let caller = session.caller();
         let pages = match visit.listener {

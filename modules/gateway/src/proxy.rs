@@ -2,7 +2,6 @@
 
 mod answers;
 mod body;
-mod ending;
 mod events;
 pub mod headers;
 mod line;
@@ -19,9 +18,8 @@ use hyper::body::Incoming;
 use kit::{EventTap, Upstream};
 use tokio::{sync::watch, time::timeout};
 
-use crate::{answer::No, keys::Keys, session::Session};
+use crate::{answer::No, ending::Ending, keys::Keys, session::Session};
 use body::Counted;
-use ending::Ending;
 use line::Pool;
 use list::{Kind, Listed};
 

@@ -5,11 +5,12 @@ use axum::{
     http::{HeaderMap, HeaderValue, Response, StatusCode, header},
 };
 
-use super::{ending::Ending, headers, is_json};
+use super::{headers, is_json, line::Answer};
 use crate::answer::No;
+use crate::ending::Ending;
 
 /// Passes an answer on. What went wrong over there is said in our own words: its texts name paths and versions.
-pub(super) fn passed(answer: Response<Ending>) -> Response<Body> {
+pub(super) fn passed(answer: Response<Ending<Answer>>) -> Response<Body> {
     let status = answer.status();
     if !status.is_success() {
         return refused(status).json();
