@@ -17,7 +17,7 @@ use web::html;
 use crate::{
     answer::{self, No},
     device,
-    form::Form,
+    form::{self, Form},
     front::Visit,
     keys::Keys,
     login::{self, with_cookie},
@@ -41,16 +41,14 @@ pub(crate) async fn show(
             .and_then(|given| given.strip_prefix("Ticket "));
         return consume(&keys, &visit, request.headers(), secret.unwrap_or_default()).await;
     }
-    let query = request.uri().query().unwrap_or_default();
-    let ticket = url::form_urlencoded::parse(query.as_bytes()).find(|(name, _)| name == "ticket");
-    let ticket = ticket.map(|(_, secret)| secret.into_owned()).unwrap_or_default();
+    let ticket = form::queried(request.uri(), "ticket");
     let page = web::bare(
         "Enter",
         html! {
             h1 { "Enter OpenCode Nexus" }
             p { "This link works once, in this browser, and only for a short time." }
             form method="post" action="/enter" {
-                input type="hidden" name="ticket" value=(ticket);
+                input type="hidden" name="ticket" value=(ticket.expose());
                 button.button.primary type="submit" autofocus { "Enter" }
             }
         },

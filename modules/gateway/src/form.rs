@@ -2,7 +2,7 @@
 
 use axum::{
     body::Body,
-    http::{Request, Response, header},
+    http::{Request, Response, Uri, header},
 };
 use kit::Secret;
 use zeroize::Zeroizing;
@@ -31,8 +31,16 @@ impl Form {
 
     /// The first field called `name`; empty when there is none.
     pub(crate) fn text(&self, name: &str) -> Secret {
-        let fields = url::form_urlencoded::parse(&self.0);
-        let found = fields.into_iter().find(|(field, _)| field == name);
-        Secret::new(found.map(|(_, value)| value.into_owned()).unwrap_or_default())
+        field(&self.0, name)
     }
+}
+
+/// The first field called `name` of an address; empty when there is none.
+pub(crate) fn queried(uri: &Uri, name: &str) -> Secret {
+    field(uri.query().unwrap_or_default().as_bytes(), name)
+}
+
+fn field(encoded: &[u8], name: &str) -> Secret {
+    let found = url::form_urlencoded::parse(encoded).find(|(field, _)| field == name);
+    Secret::new(found.map(|(_, value)| value.into_owned()).unwrap_or_default())
 }

@@ -13,7 +13,7 @@ use web::{Markup, html};
 use crate::{
     answer::{self, No},
     device,
-    form::Form,
+    form::{self, Form},
     front::Visit,
     keys::{Keys, Proof},
     password, path,
@@ -26,10 +26,8 @@ pub(crate) const BUSY_RETRY_S: u64 = 5;
 
 /// `GET /login?next=/chat`.
 pub(crate) async fn show(request: Request<Body>) -> Response<Body> {
-    let query = request.uri().query().unwrap_or_default();
-    let next = url::form_urlencoded::parse(query.as_bytes()).find(|(name, _)| name == "next");
-    let next = next.map(|(_, path)| path.into_owned()).unwrap_or_default();
-    answer::page_with(StatusCode::OK, page(&next, None))
+    let next = form::queried(request.uri(), "next");
+    answer::page_with(StatusCode::OK, page(next.expose(), None))
 }
 
 /// `POST /login` with `password` and `next`.

@@ -17,7 +17,7 @@ use web::{Markup, html};
 use crate::{
     answer::{self, No},
     device,
-    form::Form,
+    form::{self, Form},
     front::Visit,
     keys::Keys,
     login::{self, with_cookie},
@@ -32,10 +32,11 @@ pub(crate) async fn show(visit: Visit, request: Request<Body>) -> Response<Body>
     if visit.listener != Listener::Tunnel {
         return No::NotFound.answer(request.headers());
     }
-    let query = request.uri().query().unwrap_or_default();
-    let code = url::form_urlencoded::parse(query.as_bytes()).find(|(name, _)| name == "code");
-    let code = code.map(|(_, secret)| secret.into_owned()).unwrap_or_default();
-    answer::page_with(StatusCode::OK, page(&code, &device::name(request.headers())))
+    let code = form::queried(request.uri(), "code");
+    answer::page_with(
+        StatusCode::OK,
+        page(code.expose(), &device::name(request.headers())),
+    )
 }
 
 /// `POST /pair` with `code` and `name`.
