@@ -14,3 +14,5 @@ mod keeping;
 mod planned;
 #[path = "server/rig.rs"]
 mod rig;
+#[path = "server/sessions.rs"]
+mod sessions;
