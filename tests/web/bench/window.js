@@ -1,12 +1,12 @@
-// From the click to a painted chat, beside a bare window of the same kind. Both cold, on a display of their own.
+// From the click to a painted chat, beside a bare window of the same kind. Both cold, in homes nobody has used yet (what
+// a web engine keeps there makes it start in half the time), on a display of their own.
 import { execFile, spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtempSync, rmSync } from "node:fs";
+import { rmSync } from "node:fs";
 import { createServer } from "node:http";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
-import { Agent, Model, until } from "../lib/agent.js";
+import { Agent, Model, freshHome, until } from "../lib/agent.js";
 import { display } from "../lib/display.js";
 import { nexus } from "../lib/tools.js";
 import { quantile } from "./conversation.js";
@@ -29,8 +29,9 @@ const painted = (env) => until("a painted window", async () => (await shades(env
 /** @param {NodeJS.ProcessEnv} env */
 const cleared = (env) => until("an empty display", async () => (await shades(env)) < shades_min);
 
-/** @param {NodeJS.ProcessEnv} env */
-async function bare(env) {
+/** @param {Record<string, string>} leads to the display */
+async function bare(leads) {
+  const { home, env } = freshHome(leads);
   const page = `<!doctype html><title>Bare</title><body style="font:20px sans-serif">${"<p>Words on a bare page.".repeat(30)}`;
   const server = createServer((request, answer) => {
     if (request.url?.startsWith("/enter")) answer.writeHead(303, { location: "/" }).end();
@@ -38,7 +39,7 @@ async function bare(env) {
   });
   await new Promise((resolve) => server.listen(0, "127.0.0.1", () => resolve(undefined)));
   const address = /** @type {import("node:net").AddressInfo} */ (server.address());
-  const folder = mkdtempSync(join(tmpdir(), "nexus-bare-"));
+  const folder = join(home, "window");
   const began = performance.now();
   const child = spawn(`${nexus}-window`, ["--data", folder], { env, stdio: ["pipe", "pipe", "ignore"] });
   const wish = { say: "open", name: "bare", origin: `http://127.0.0.1:${address.port}`, path: "/", ticket: "none", place: null };
@@ -51,7 +52,7 @@ async function bare(env) {
   child.stdin.end();
   await ended;
   server.close();
-  rmSync(folder, { recursive: true, force: true, maxRetries: 5 });
+  rmSync(home, { recursive: true, force: true, maxRetries: 5 });
   await cleared(env);
   return took;
 }
@@ -80,14 +81,13 @@ async function chat(leads) {
 
 export async function windows() {
   const { env: leads, end } = await display("480x760");
-  const env = { ...process.env, ...leads };
   try {
     /** @type {number[]} */
     const bareTimes = [];
     /** @type {number[]} */
     const chatTimes = [];
     for (let count = 0; count < runs; count += 1) {
-      bareTimes.push(await bare(env));
+      bareTimes.push(await bare(leads));
       chatTimes.push(await chat(leads));
     }
     const reference = quantile(bareTimes);

@@ -66,6 +66,45 @@ export async function environment(address) {
   return stdout.trim();
 }
 
+/**
+ * A home nobody has used yet, and the variables of a program that lives there and reaches nobody.
+ * @param {Record<string, string>} [more] variables, e.g. the display
+ * @returns {{home: string, env: Record<string, string>}}
+ */
+export function freshHome(more = {}) {
+  const home = mkdtempSync(join(tmpdir(), "nexus-web-"));
+  const user = join(home, "user");
+  for (const part of ["nexus", "user", "runtime", "projects/shop"]) {
+    mkdirSync(join(home, part), { recursive: true, mode: 0o700 });
+  }
+  writeFileSync(join(home, "projects/shop/README.md"), "# Shop\n\nSells things.\n");
+  const env = {
+    PATH: "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin",
+    LANG: "C.UTF-8",
+    SHELL: "/bin/sh",
+    NEXUS_HOME: join(home, "nexus"),
+    HOME: user,
+    XDG_CONFIG_HOME: join(user, ".config"),
+    XDG_DATA_HOME: join(user, ".local/share"),
+    XDG_STATE_HOME: join(user, ".local/state"),
+    XDG_CACHE_HOME: join(user, ".cache"),
+    XDG_RUNTIME_DIR: join(home, "runtime"),
+    ...Object.fromEntries(
+      ["MODELS_FETCH", "AUTOUPDATE", "LSP_DOWNLOAD", "DEFAULT_PLUGINS", "SHARE"].map((what) => [
+        `OPENCODE_DISABLE_${what}`,
+        "1",
+      ]),
+    ),
+    ...Object.fromEntries(
+      ["HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy", "npm_config_registry"].map((name) => [name, nowhere]),
+    ),
+    NO_PROXY: "127.0.0.1,localhost",
+    no_proxy: "127.0.0.1,localhost",
+    ...more,
+  };
+  return { home, env };
+}
+
 /** @typedef {{child: import("node:child_process").ChildProcess, said: string[], found: string}} Started */
 
 /** A running scripted model. It ends with its standard input. */
@@ -113,36 +152,7 @@ export class Agent {
 
   /** @param {Wish} wish */
   static async start(wish = {}) {
-    const home = mkdtempSync(join(tmpdir(), "nexus-web-"));
-    const user = join(home, "user");
-    for (const part of ["nexus", "user", "runtime", "projects/shop"]) {
-      mkdirSync(join(home, part), { recursive: true, mode: 0o700 });
-    }
-    writeFileSync(join(home, "projects/shop/README.md"), "# Shop\n\nSells things.\n");
-    const env = {
-      PATH: "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin",
-      LANG: "C.UTF-8",
-      SHELL: "/bin/sh",
-      NEXUS_HOME: join(home, "nexus"),
-      HOME: user,
-      XDG_CONFIG_HOME: join(user, ".config"),
-      XDG_DATA_HOME: join(user, ".local/share"),
-      XDG_STATE_HOME: join(user, ".local/state"),
-      XDG_CACHE_HOME: join(user, ".cache"),
-      XDG_RUNTIME_DIR: join(home, "runtime"),
-      ...Object.fromEntries(
-        ["MODELS_FETCH", "AUTOUPDATE", "LSP_DOWNLOAD", "DEFAULT_PLUGINS", "SHARE"].map((what) => [
-          `OPENCODE_DISABLE_${what}`,
-          "1",
-        ]),
-      ),
-      ...Object.fromEntries(
-        ["HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy", "npm_config_registry"].map((name) => [name, nowhere]),
-      ),
-      NO_PROXY: "127.0.0.1,localhost",
-      no_proxy: "127.0.0.1,localhost",
-      ...wish.env,
-    };
+    const { home, env } = freshHome(wish.env);
     const text = JSON.stringify;
     const lines = ["[opencode]", `path = ${text(opencode)}`, 'ask = "commands_and_edits"', wish.opencode ?? ""];
     if (wish.model) lines.push(`env = ${await environment(wish.model.address)}`);
