@@ -22,7 +22,7 @@ use store::Store;
 use tokio::sync::{mpsc, watch};
 use tunnel::Tunnel;
 
-use kept::{Output, clean, hide, history};
+use kept::{Output, clean, hide, history, server};
 
 use crate::cli::doctor::{Finding, Verdict};
 
@@ -79,7 +79,15 @@ pub fn build(
             decisions: decisions(cx),
         },
     )?;
-    let chat = Chat::new(cx, store.clone(), opencode.api(), os::release_memory)?;
+    let chat = Chat::new(
+        cx,
+        store.clone(),
+        chat::Parts {
+            api: opencode.api(),
+            server: server(&opencode, &capture),
+            release_memory: os::release_memory,
+        },
+    )?;
     let dashboard = Dashboard::new(cx, dashboard_parts(capture.clone(), &opencode));
     let logs = Logs::new(cx, capture);
     let (notices, shows) = Notices::new(cx, store.clone(), told)?;

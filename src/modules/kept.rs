@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use kit::Secret;
+use kit::{Module as _, Secret};
 use logs::Capture;
 use opencode::Opencode;
 
@@ -38,6 +38,26 @@ impl supervisor::Sink for Output {
             bytes,
             "it prints faster than is kept: lines were dropped"
         );
+    }
+}
+
+/// Lines of its output the chat shows of a server that is down.
+const LAST_LINES: usize = 12;
+
+/// The server for the chat, which says why it is down and has it started anew.
+pub(super) fn server(opencode: &Arc<Opencode>, capture: &Capture) -> chat::Server {
+    let (talking, capture) = (Arc::clone(opencode), capture.clone());
+    let revived = Arc::clone(opencode);
+    chat::Server {
+        status: opencode.status(),
+        last_lines: Arc::new(move || {
+            let lines = talking.output_tail(LAST_LINES);
+            lines.iter().map(|line| capture.clean(line)).collect()
+        }),
+        revive: Arc::new(move || {
+            let opencode = Arc::clone(&revived);
+            Box::pin(async move { opencode.revive().await })
+        }),
     }
 }
 

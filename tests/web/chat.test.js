@@ -276,13 +276,52 @@ test("opencode dies in the middle of an answer and the page comes back by itself
   await page.getByText(/Your text is kept/).waitFor();
   await picture(page, "chat-restarting");
   await page.getByText("The server stopped in the middle of this answer.", { exact: true }).waitFor();
-  assert.equal(await page.locator("#link p").count(), 0);
+  assert.equal(await page.locator("#outage .foot-line").count(), 0);
   assert.equal(await page.locator("#words").inputValue(), "what I was typing");
   assert.ok((await page.locator(".prose").first().innerText()).startsWith(before.slice(0, 40)), "what was said stays");
   await picture(page, "chat-cut");
   await page.getByRole("button", { name: "Continue" }).click();
   await page.getByText("Continue where you stopped.").waitFor();
   await finished(page, 2);
+});
+
+test("a server that is down says why, and is started again from the page", async () => {
+  const { page } = await owner();
+  await begin(page, "Stays [[text:until the server is stopped]]");
+  await finished(page);
+
+  await agent.nexus("server", "stop");
+
+  const outage = page.locator("#outage");
+  await outage.getByText(/opencode cannot be reached/).waitFor();
+  await picture(page, "chat-down");
+  await outage.getByText("What it printed last").click();
+  assert.match(await outage.locator("pre").innerText(), /listening on http/);
+  await page.goto("/");
+  await outage.getByRole("button", { name: "Start opencode" }).click();
+  await outage.getByText(/opencode cannot be reached/).waitFor({ state: "hidden" });
+  await agent.healthy();
+});
+
+test("a server that hangs is restarted from the page", async () => {
+  // A hang is known after some seconds, and what the page offers is gone when the agent replaces the server by itself.
+  const hurried = await Agent.start({ model, env: { NEXUS_TEST_WAITS: "0.2" } });
+  try {
+    const pid = await hurried.healthy();
+    const { page } = await open(browser, { base: hurried.base });
+    await enter(page, hurried, "chat");
+
+    process.kill(pid, "SIGSTOP");
+
+    await page.getByRole("button", { name: "Restart opencode" }).click({ timeout: 60_000 });
+    await page.getByRole("button", { name: "Restart opencode" }).waitFor({ state: "hidden" });
+    await until("another server", async () => {
+      const { opencode } = (await hurried.status()).modules;
+      return opencode.state === "healthy" && opencode.pid !== pid;
+    });
+  } finally {
+    await hurried.stop();
+  }
 });
 
 test("drafts survive a reload, another page and a restart of the agent's page", async () => {

@@ -39,6 +39,7 @@ pub fn routes(desk: Arc<Desk>) -> Router {
         )
         .route("/", get(pages::home))
         .route("/drafts", post(send::draft))
+        .route("/revive", post(sessions::revive))
         .route("/new/menus", get(choices::menus))
         .route("/{id}", get(pages::talk))
         .route("/{id}/stop", post(sessions::stop))

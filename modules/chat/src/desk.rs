@@ -4,6 +4,7 @@ mod anew;
 mod calls;
 mod follow;
 mod load;
+mod outage;
 mod search;
 mod tell;
 
@@ -15,7 +16,7 @@ use std::{
 
 use kit::{BoxFuture, Caller, NoticeSender, Setting, State, Status};
 use opencode::{
-    Api, Link,
+    Api,
     wire::{Event, Session},
 };
 use tokio::sync::{mpsc, watch};
@@ -28,9 +29,10 @@ use crate::{
     settings::ChatSettings,
     shelf::Shelf,
     transcript::{Transcript, words::words},
-    view::{Choices, ModelChoice},
+    view::{Choices, ModelChoice, Outage},
 };
 
+pub use outage::Server;
 pub use search::Wanted;
 
 /// Streamed text kept for parts nobody looks at; more than any one answer, and bounded.
@@ -55,6 +57,9 @@ pub struct Desk {
     pub home: Arc<str>,
     notices: NoticeSender,
     release_memory: fn(),
+    server: Server,
+    /// What viewers were told last.
+    outages: watch::Sender<Option<Outage>>,
     live: Mutex<Live>,
     /// Counts changes of the shelf.
     shelf_changed: watch::Sender<u64>,
@@ -146,6 +151,7 @@ pub struct Parts {
     pub notes: Notes,
     pub settings: Setting<ChatSettings>,
     pub notices: NoticeSender,
+    pub server: Server,
     /// Gives memory that is free back to the system.
     pub release_memory: fn(),
 }
@@ -168,6 +174,8 @@ impl Desk {
             home: home.into(),
             notices: parts.notices,
             release_memory: parts.release_memory,
+            server: parts.server,
+            outages: watch::Sender::new(None),
             live: Mutex::default(),
             shelf_changed: watch::Sender::new(0),
             status: watch::Sender::new(Status::new(State::Starting, SystemTime::now())),
@@ -233,16 +241,6 @@ impl Desk {
     pub fn project(&self, reach: &Reach, wanted: &str) -> Option<String> {
         let mut projects = self.projects(reach).into_iter();
         projects.find(|folder| wanted.is_empty() || folder == wanted)
-    }
-
-    /// Why opencode cannot be asked now, as a sentence; `None` while it can.
-    pub fn trouble(&self) -> Option<String> {
-        match &*self.api.link().borrow() {
-            Link::Up { .. } => None,
-            Link::Down { reason } => {
-                Some(format!("opencode cannot be reached: {reason}.").replace("..", "."))
-            }
-        }
     }
 
     /// What is not known although opencode runs, as a sentence.

@@ -14,7 +14,7 @@ use crate::{
     desk::Desk,
     shelf::{self, Shelf},
     transcript::{Cursor, Transcript},
-    view,
+    view::{self, Outage},
 };
 use mirror::Mirror;
 
@@ -28,10 +28,10 @@ pub struct HomeFeed {
     desk: Arc<Desk>,
     caller: Caller,
     shelf: watch::Receiver<u64>,
-    link: watch::Receiver<opencode::Link>,
+    outages: watch::Receiver<Option<Outage>>,
     cards: Mirror,
     rest: Mirror,
-    told_link: Option<String>,
+    told_outage: Option<Outage>,
     /// The menus of models and agents are on the page.
     has_menus: bool,
     is_first: bool,
@@ -43,10 +43,10 @@ impl HomeFeed {
         Self {
             caller,
             shelf: desk.shelf_changes(),
-            link: desk.api.link(),
+            outages: desk.outages(),
             cards: Mirror::cards(),
             rest: Mirror::rows(""),
-            told_link: None,
+            told_outage: None,
             has_menus: false,
             is_first: true,
             desk,
@@ -55,14 +55,14 @@ impl HomeFeed {
 
     fn changes(&mut self) -> Option<Frame> {
         self.shelf.mark_unchanged();
-        self.link.mark_unchanged();
+        self.outages.mark_unchanged();
         let now = SystemTime::now();
         let reach = self.desk.reach(&self.caller);
         let (cards, rest) = shelf::split(reach.cards(self.desk.shelf(Shelf::cards)));
         let mut patches = Vec::new();
         self.cards.show(cards, &self.desk.home, now, &mut patches);
         self.rest.show(rest, &self.desk.home, now, &mut patches);
-        tell_link(&self.desk, &mut self.told_link, self.is_first, &mut patches);
+        tell_outage(&self.desk, &mut self.told_outage, self.is_first, &mut patches);
         let folder = self.desk.project(&reach, "").unwrap_or_default();
         if let (false, Some(catalog)) = (self.has_menus, self.desk.known_catalog(&folder)) {
             self.has_menus = true;
@@ -85,12 +85,12 @@ impl Feed for HomeFeed {
                 }
                 let reach = self.desk.reach(&self.caller);
                 let folder = self.desk.project(&reach, "").unwrap_or_default();
-                let is_fetching = !self.has_menus && self.told_link.is_none() && !folder.is_empty();
+                let is_fetching = !self.has_menus && self.told_outage.is_none() && !folder.is_empty();
                 tokio::select! {
                     // Asking wakes the folder up, too: the first message there begins sooner.
                     _catalog = self.desk.catalog(&folder), if is_fetching => {}
                     changed = self.shelf.changed() => changed.ok()?,
-                    changed = self.link.changed() => changed.ok()?,
+                    changed = self.outages.changed() => changed.ok()?,
                 }
             }
         })
@@ -105,9 +105,9 @@ pub struct TalkFeed {
     cursor: Option<Cursor>,
     open: Option<Open>,
     shelf: watch::Receiver<u64>,
-    link: watch::Receiver<opencode::Link>,
+    outages: watch::Receiver<Option<Outage>>,
     rows: Mirror,
-    told_link: Option<String>,
+    told_outage: Option<Outage>,
     /// The menus of models and agents are on the page.
     has_menus: bool,
     is_first: bool,
@@ -126,9 +126,9 @@ impl TalkFeed {
             cursor: cursor.and_then(Cursor::parse),
             open: None,
             shelf: desk.shelf_changes(),
-            link: desk.api.link(),
+            outages: desk.outages(),
             rows: Mirror::rows(&id),
-            told_link: None,
+            told_outage: None,
             has_menus: false,
             is_first: true,
             id,
@@ -138,7 +138,7 @@ impl TalkFeed {
 
     fn changes(&mut self) -> Option<Frame> {
         self.shelf.mark_unchanged();
-        self.link.mark_unchanged();
+        self.outages.mark_unchanged();
         let mut patches = Vec::new();
         let mut cursor = self.cursor;
         if let Some(open) = &mut self.open {
@@ -153,7 +153,7 @@ impl TalkFeed {
         let cards = reach.cards(self.desk.shelf(Shelf::cards));
         self.rows
             .show(cards, &self.desk.home, SystemTime::now(), &mut patches);
-        tell_link(&self.desk, &mut self.told_link, self.is_first, &mut patches);
+        tell_outage(&self.desk, &mut self.told_outage, self.is_first, &mut patches);
         self.tell_menus(&mut patches);
         let has_news = !patches.is_empty() || is_moved || self.is_first;
         self.is_first = false;
@@ -186,12 +186,12 @@ impl TalkFeed {
         let directory = open
             .transcript
             .look(|conversation| conversation.session.directory.clone());
-        let is_fetching = !self.has_menus && self.told_link.is_none();
+        let is_fetching = !self.has_menus && self.told_outage.is_none();
         tokio::select! {
             _catalog = self.desk.catalog(&directory), if is_fetching => Some(()),
             changed = open.changes.changed() => changed.ok(),
             changed = self.shelf.changed() => changed.ok(),
-            changed = self.link.changed() => changed.ok(),
+            changed = self.outages.changed() => changed.ok(),
             () = tokio::time::sleep(BEHIND), if is_behind => Some(()),
         }
     }
@@ -212,7 +212,7 @@ impl TalkFeed {
             Err(error) if error.is_missing() => None,
             Err(_) => {
                 tokio::select! {
-                    changed = self.link.changed() => changed.ok(),
+                    changed = self.outages.changed() => changed.ok(),
                     () = tokio::time::sleep(RETRY) => Some(()),
                 }
             }
@@ -251,13 +251,13 @@ fn menus(choices: &view::Choices<'_>) -> Patch {
     }
 }
 
-fn tell_link(desk: &Desk, told: &mut Option<String>, is_first: bool, patches: &mut Vec<Patch>) {
-    let trouble = desk.trouble();
-    if is_first || *told != trouble {
+fn tell_outage(desk: &Desk, told: &mut Option<Outage>, is_first: bool, patches: &mut Vec<Patch>) {
+    let outage = desk.outage();
+    if is_first || *told != outage {
         patches.push(Patch::Set {
-            id: "link".to_owned(),
-            html: view::link_line(trouble.as_deref()).into_string(),
+            id: "outage".to_owned(),
+            html: view::outage(outage.as_ref()).into_string(),
         });
-        *told = trouble;
+        *told = outage;
     }
 }

@@ -40,7 +40,20 @@ use tokio::sync::watch;
 
 pub use settings::ChatSettings;
 
+pub use desk::Server;
+
 use desk::Desk;
+
+/// What the module is given beside the context.
+pub struct Parts {
+    /// The way to opencode.
+    pub api: Api,
+    /// The server itself, for when it is down.
+    pub server: Server,
+    /// Gives memory that is free back to the system; called after a chat, when the grammars for highlighting and what
+    /// pages showed have been dropped.
+    pub release_memory: fn(),
+}
 
 /// The chat.
 pub struct Chat {
@@ -48,18 +61,18 @@ pub struct Chat {
 }
 
 impl Chat {
-    /// Wires the chat and makes its tables. `release_memory` gives memory that is free back to the system; it is called
-    /// after a chat, when the grammars for highlighting and what pages showed have been dropped.
+    /// Wires the chat and makes its tables.
     ///
     /// # Errors
     /// When the database refuses.
-    pub fn new(cx: &Context, store: Store, api: Api, release_memory: fn()) -> anyhow::Result<Arc<Self>> {
+    pub fn new(cx: &Context, store: Store, parts: Parts) -> anyhow::Result<Arc<Self>> {
         let parts = desk::Parts {
-            api,
+            api: parts.api,
             notes: notes::Notes::open(store).context("the chat's tables could not be made")?,
             settings: cx.settings.section::<ChatSettings>(),
+            server: parts.server,
+            release_memory: parts.release_memory,
             notices: cx.notices.clone(),
-            release_memory,
         };
         Ok(Arc::new(Self {
             desk: Arc::new(Desk::new(parts)),

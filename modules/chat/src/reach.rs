@@ -114,7 +114,7 @@ pub async fn guard(State(desk): State<Arc<Desk>>, mut request: Request, next: Ne
 /// The session a path is about: `/ses_1/send`, but not `/new`.
 fn session_of(path: &str) -> Option<&str> {
     let first = path.trim_start_matches('/').split('/').next()?;
-    (!matches!(first, "" | "new" | "drafts")).then_some(first)
+    (!matches!(first, "" | "new" | "drafts" | "revive")).then_some(first)
 }
 
 fn missing(request: &Request) -> Response {
@@ -191,7 +191,7 @@ mod tests {
     fn paths_name_their_session() {
         assert_eq!(session_of("/ses_1/permission/per_2"), Some("ses_1"));
         assert_eq!(session_of("/ses_1"), Some("ses_1"));
-        for path in ["/", "", "/new", "/new/menus", "/drafts"] {
+        for path in ["/", "", "/new", "/new/menus", "/drafts", "/revive"] {
             assert_eq!(session_of(path), None, "{path}");
         }
     }

@@ -17,6 +17,8 @@ pub use composer::{Choices, Composer, ModelChoice, buttons, composer, menus};
 pub use found::{Found, Lack, found};
 pub use message::{prose, prose_id, reasoning, reasoning_id, reasoning_summary, row};
 pub use output::{running_output, with_output};
-pub use page::{Below, Home, Pause, Talk, earlier, foot, head, home, link_line, missing, state_of, talk};
+pub use page::{
+    Below, Home, Outage, Pause, Talk, earlier, foot, head, home, missing, outage, state_of, talk,
+};
 pub use place::Place;
 pub use tool::{doing, plain, tool_row};

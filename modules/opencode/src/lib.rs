@@ -231,6 +231,26 @@ impl Opencode {
         Ok(self.history.newest(ENDS_SHOWN_MAX).await?)
     }
 
+    /// Has a server that is down or hangs started anew, without waiting until it runs: for somebody who sees only that it
+    /// is of no use. One that works, or will in a moment, is left alone.
+    ///
+    /// # Errors
+    /// [`ActError::NeedsUser`] when it is not run here, and when the agent ends.
+    pub async fn revive(&self) -> Result<(), ActError> {
+        let name = match &*self.handle.phase().borrow() {
+            Phase::Healthy { .. } | Phase::Starting { .. } | Phase::Stopping => return Ok(()),
+            Phase::Unresponsive { .. } => RESTART_NOW,
+            Phase::Stopped | Phase::Backoff { .. } | Phase::Degraded { .. } | Phase::NeedsAction { .. } => {
+                "start"
+            }
+        };
+        let verb = Verb {
+            is_awaited: false,
+            ..Verb::bare(name)
+        };
+        self.ask(verb).await.map(drop)
+    }
+
     async fn ask(&self, verb: Verb) -> Result<Reply, ActError> {
         if matches!(verb.name.as_str(), "start" | "stop" | "restart" | RESTART_NOW)
             && let Some(address) = self.settings.get().external()

@@ -5,6 +5,7 @@ use axum::{
     http::{HeaderMap, StatusCode, header},
     response::{IntoResponse, Redirect, Response},
 };
+use kit::ActError;
 use opencode::ApiError;
 use serde_json::json;
 
@@ -46,6 +47,12 @@ impl From<ApiError> for Refusal {
             }
         };
         Self(status, format!("{}. {advice}", capital(&error.to_string())))
+    }
+}
+
+impl From<ActError> for Refusal {
+    fn from(error: ActError) -> Self {
+        Self(StatusCode::CONFLICT, capital(&error.to_string()))
     }
 }
 

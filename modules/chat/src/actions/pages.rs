@@ -74,7 +74,7 @@ pub async fn home(
     };
     let content = view::home(&view::Home {
         composer,
-        link: desk.trouble(),
+        outage: desk.outage(),
         below: match &found {
             Some(found) => view::Below::Found {
                 words: search.q.trim(),
@@ -211,7 +211,7 @@ fn content(
             projects: &[],
             home: &desk.home,
         },
-        link: desk.trouble(),
+        outage: desk.outage(),
         all: &reach.cards(desk.shelf(Shelf::cards)),
         now: SystemTime::now(),
     })

@@ -48,6 +48,16 @@ async fn begin_again(desk: &Desk, id: &str) -> Result<(), Refusal> {
     Ok(desk.api.prompt(&directory, id, &prompt).await?)
 }
 
+/// `POST /chat/revive`: starts opencode anew when it is down or hangs, for somebody who may be far from the machine.
+pub async fn revive(State(desk): Desks, headers: HeaderMap) -> Response {
+    let revived = desk.revive().await;
+    answer(
+        &headers,
+        "/chat",
+        revived.map(|()| Done::Here).map_err(Refusal::from),
+    )
+}
+
 /// `POST /chat/{id}/earlier`
 pub async fn earlier(State(desk): Desks, Path(id): Path<String>, headers: HeaderMap) -> Response {
     let result = desk.earlier(&id).await;

@@ -24,6 +24,8 @@ impl Desk {
     pub async fn follow(self: Arc<Self>, stop: CancellationToken) {
         let mut events = self.api.events();
         let mut link = self.api.link();
+        let mut server = self.server.status.clone();
+        self.tell_outage();
         let mut tidy = interval(TIDY_EVERY);
         let mut fetches: JoinSet<()> = JoinSet::new();
         let taken = self
@@ -51,7 +53,14 @@ impl Desk {
                     if changed.is_err() {
                         break;
                     }
+                    self.tell_outage();
                     self.tell_shelf();
+                }
+                changed = server.changed() => {
+                    if changed.is_err() {
+                        break;
+                    }
+                    self.tell_outage();
                 }
                 _ = tidy.tick() => {
                     let now = Instant::now();

@@ -15,7 +15,7 @@ use crate::text::{clean, shortened};
 /// The main page.
 pub struct Home<'a> {
     pub composer: Composer<'a>,
-    pub link: Option<String>,
+    pub outage: Option<Outage>,
     pub below: Below<'a>,
     pub now: SystemTime,
 }
@@ -33,7 +33,7 @@ pub fn home(home: &Home<'_>) -> Markup {
     html! {
         div.home {
             h1.unseen { "Sessions" }
-            (link_line(home.link.as_deref()))
+            (outage(home.outage.as_ref()))
             section.compose-new aria-label="New session" { (composer(&home.composer)) }
             @match &home.below {
                 Below::Recent { cards: recent, rest } => {
@@ -86,7 +86,7 @@ pub struct Talk<'a> {
     pub has_older: bool,
     pub asks: Asks<'a>,
     pub composer: Composer<'a>,
-    pub link: Option<String>,
+    pub outage: Option<Outage>,
     pub all: &'a [Card],
     pub now: SystemTime,
 }
@@ -110,7 +110,7 @@ pub fn talk(talk: &Talk<'_>) -> Markup {
                 div.foot-area {
                     (asks(&talk.asks))
                     (foot(&talk.session.id, talk.status, talk.failure, Pause::of(&talk.asks, talk.is_cut)))
-                    (link_line(talk.link.as_deref()))
+                    (outage(talk.outage.as_ref()))
                     (composer(&talk.composer))
                 }
             }
@@ -267,14 +267,36 @@ pub fn foot(id: &str, status: &SessionStatus, failure: Option<&Failure>, pause: 
     }
 }
 
-/// The one line about the connection to opencode, gone when all is well.
-pub fn link_line(reason: Option<&str>) -> Markup {
+/// Why opencode is of no use now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Outage {
+    /// As a sentence.
+    pub reason: String,
+    /// What it printed last, oldest line first; empty when that helps nobody.
+    pub last_lines: Vec<String>,
+    /// What a button does about it, e.g. `"Restart opencode"`; `None` while something is being done already.
+    pub remedy: Option<&'static str>,
+}
+
+/// What is said while opencode is of no use, and what can be done about it; gone when all is well.
+pub fn outage(outage: Option<&Outage>) -> Markup {
     html! {
-        div #link role="status" {
-            @if let Some(reason) = reason {
-                p.foot-line data-tone=(Tone::Warn.as_str()) {
+        div #outage {
+            @if let Some(outage) = outage {
+                div.foot-line data-tone=(Tone::Warn.as_str()) role="status" {
                     (icon("shape-triangle"))
-                    span { (words(reason)) " Your text is kept." }
+                    span { (words(&outage.reason)) " Your text is kept." }
+                    @if let Some(remedy) = outage.remedy {
+                        form method="post" action="/chat/revive" data-inline {
+                            button.button.small type="submit" { (remedy) }
+                        }
+                    }
+                }
+                @if !outage.last_lines.is_empty() {
+                    details.last-lines {
+                        summary { "What it printed last" }
+                        pre tabindex="0" { (outage.last_lines.join("\n")) }
+                    }
                 }
             }
         }
