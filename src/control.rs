@@ -150,6 +150,8 @@ pub enum DevicesAct {
     },
     /// Makes a code that lets one device in from outside.
     Pair,
+    /// Does something about the second factor.
+    Totp(TotpAct),
     /// Allows logging in from outside again.
     Unlock,
     /// Logs one session out, or all.
@@ -157,6 +159,26 @@ pub enum DevicesAct {
         /// The session; all when absent.
         id: Option<String>,
     },
+}
+
+/// What can be asked about the second factor.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "step", rename_all = "snake_case")]
+pub enum TotpAct {
+    /// Whether it is on.
+    Status,
+    /// A secret for an app.
+    Offer,
+    /// Switches it on.
+    Confirm {
+        /// A code of the app.
+        #[serde(with = "plainly")]
+        code: Secret,
+    },
+    /// Makes new recovery codes.
+    Codes,
+    /// Switches it off.
+    Off,
 }
 
 /// What the agent says to a request.

@@ -79,10 +79,7 @@ fn lines(url: &str, way_in: Option<&str>, place: &str) -> Vec<String> {
 /// `user@host` for the hint, as far as it is known.
 fn place() -> String {
     let user = std::env::var("USER").unwrap_or_else(|_| "you".to_owned());
-    let host = std::fs::read_to_string("/proc/sys/kernel/hostname")
-        .or_else(|_| std::env::var("COMPUTERNAME"))
-        .unwrap_or_else(|_| "this-machine".to_owned());
-    format!("{user}@{}", host.trim())
+    format!("{user}@{}", kit::machine_name())
 }
 
 #[cfg(test)]

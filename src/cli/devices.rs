@@ -1,5 +1,7 @@
 //! `nexus devices`.
 
+mod totp;
+
 use gateway::{Door, SessionView};
 use kit::time::rfc3339;
 use serde_json::{Value, json};
@@ -14,6 +16,7 @@ use crate::control::{Client, Code, DevicesAct, Failure, Request};
 
 pub(super) fn act(cx: &Cx, asked: Devices) -> Result<(), Failure> {
     let act = match asked {
+        Devices::Totp { act } => return totp::act(cx, act),
         Devices::List => DevicesAct::List,
         Devices::Token { name } => DevicesAct::Token { name },
         Devices::Pair => DevicesAct::Pair,
@@ -21,16 +24,11 @@ pub(super) fn act(cx: &Cx, asked: Devices) -> Result<(), Failure> {
         Devices::Revoke { id, all: _ } => DevicesAct::Revoke { id },
     };
     let (is_list, is_code) = (act == DevicesAct::List, act == DevicesAct::Pair);
-    let client = Client::connect(&cx.dirs.run).map_err(anyhow::Error::from)?;
-    let found = match client {
-        Some(mut client) => client.ask(&Request::Devices(act))?,
-        // Codes are kept in the agent's memory and lead through its door.
-        None if is_code => return Err(Failure::no_agent()),
-        None => {
-            let offline = Offline::take(cx)?;
-            let door = offline.door()?;
-            super::wait_for(answer(&door, act))??
-        }
+    // Codes are kept in the agent's memory and lead through its door.
+    let found = if is_code {
+        ask_agent(cx, act)?
+    } else {
+        ask(cx, act)?
     };
     match cx.format {
         Format::Text if is_list => show_list(&found),
@@ -38,6 +36,24 @@ pub(super) fn act(cx: &Cx, asked: Devices) -> Result<(), Failure> {
         Format::Text | Format::Json => super::verb::show(&found, cx.format),
     }
     Ok(())
+}
+
+/// Asks the agent, or the files while none runs.
+fn ask(cx: &Cx, act: DevicesAct) -> Result<Value, Failure> {
+    match Client::connect(&cx.dirs.run).map_err(anyhow::Error::from)? {
+        Some(mut client) => client.ask(&Request::Devices(act)),
+        None => {
+            let offline = Offline::take(cx)?;
+            let door = offline.door()?;
+            super::wait_for(answer(&door, act))?
+        }
+    }
+}
+
+/// Asks the agent alone.
+fn ask_agent(cx: &Cx, act: DevicesAct) -> Result<Value, Failure> {
+    let client = Client::connect(&cx.dirs.run).map_err(anyhow::Error::from)?;
+    client.ok_or_else(Failure::no_agent)?.ask(&Request::Devices(act))
 }
 
 /// Does one thing with the sessions, here or in the agent.
@@ -55,6 +71,7 @@ pub(crate) async fn answer(door: &Door, act: DevicesAct) -> Result<Value, Failur
                 .map_err(|not_reachable| Failure::new(Code::NeedsUser, not_reachable.to_string()))?;
             Ok(json!({"url": pairing.link.expose(), "expires_in_s": pairing.life.as_secs()}))
         }
+        DevicesAct::Totp(act) => totp::answer(door, act).await,
         DevicesAct::Unlock => {
             door.allow_logins_from_outside().await.map_err(failed)?;
             Ok(json!("Logging in from outside is allowed."))

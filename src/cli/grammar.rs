@@ -130,6 +130,11 @@ pub(super) enum Devices {
     },
     /// Show a code that a phone scans to reach the chat from anywhere, without the password
     Pair,
+    /// Ask for a code of an authenticator app beside the password when somebody logs in from outside
+    Totp {
+        #[command(subcommand)]
+        act: Totp,
+    },
     /// Allow logging in from outside again, after too many wrong passwords had ended it
     Unlock,
     /// Log a device out
@@ -141,6 +146,18 @@ pub(super) enum Devices {
         #[arg(long, conflicts_with = "id")]
         all: bool,
     },
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Subcommand)]
+pub(super) enum Totp {
+    /// Say whether a code is asked for
+    Status,
+    /// Show a secret for the app, read its first code from a prompt or standard input, and print the recovery codes
+    On,
+    /// Print new recovery codes; the former ones are void then
+    Codes,
+    /// Ask for the password alone
+    Off,
 }
 
 #[derive(Debug, Subcommand)]

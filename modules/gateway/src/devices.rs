@@ -17,7 +17,7 @@ use crate::{
     door::{Door, Pairing, SessionView},
     form::Form,
     keys::Keys,
-    password,
+    password, second,
 };
 
 /// Its entry in the navigation.
@@ -141,6 +141,10 @@ pub(crate) fn page(keys: &Arc<Keys>, chrome: &Chrome, problem: Option<&str>) -> 
                          with " code { "nexus tunnel start" } "."
                     }
                 }
+            }
+            section.card aria-labelledby="devices-second" {
+                h2 #devices-second { "Second factor" }
+                (second::page::section(door.second_factor()))
             }
             section.card aria-labelledby="devices-password" {
                 h2 #devices-password { "Password" }

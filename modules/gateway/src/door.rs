@@ -5,13 +5,14 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use kit::{Caller, Listener, Secret};
+use kit::{Caller, Listener, Notice, NoticeKind, Secret};
 use store::StoreError;
 use tokio::{sync::watch, time::Instant};
 
 use crate::{
     credential::{self, SetError},
     keys::{Keys, NotSet, Provided},
+    second::{Offer, SecondFactorError, Standing},
     session::{Kind, Session},
     ticket::{Purpose, Ticket},
 };
@@ -103,6 +104,60 @@ impl Door {
     pub async fn allow_logins_from_outside(&self) -> Result<(), StoreError> {
         tracing::info!(target: "audit", event = "remote_login_on", "logging in from outside is allowed again");
         self.0.throttle.reopen().await
+    }
+
+    /// Whether a code is asked for beside the password when somebody logs in from outside. Reads one small file.
+    pub fn second_factor(&self) -> Standing {
+        self.0.second.standing()
+    }
+
+    /// A new secret for an authenticator app. Nothing is asked for before [`confirm`](Self::confirm_second_factor).
+    pub fn offer_second_factor(&self) -> Offer {
+        self.0.second.offer(&kit::machine_name(), Instant::now())
+    }
+
+    /// Asks for codes from now on, when `code` shows that an app knows the secret that was offered within the last ten
+    /// minutes. Gives the recovery codes, which are kept nowhere.
+    ///
+    /// # Errors
+    /// [`SecondFactorError`]; nothing has changed then.
+    pub async fn confirm_second_factor(&self, code: &Secret) -> Result<Vec<Secret>, SecondFactorError> {
+        let (now, instant) = (self.0.clock.now(), Instant::now());
+        let codes = self.0.second.confirm(code.expose(), now, instant).await?;
+        self.tell_second_factor(
+            "on",
+            "It is asked for beside the password when somebody logs in from outside.",
+        );
+        Ok(codes)
+    }
+
+    /// New recovery codes in place of the former ones.
+    ///
+    /// # Errors
+    /// [`SecondFactorError`]; the former ones stay good then.
+    pub async fn new_recovery_codes(&self) -> Result<Vec<Secret>, SecondFactorError> {
+        self.0.second.renew().await
+    }
+
+    /// Asks for the password alone again.
+    ///
+    /// # Errors
+    /// When the file cannot be removed; codes are asked for as before then.
+    pub async fn switch_second_factor_off(&self) -> Result<(), SecondFactorError> {
+        self.0.second.switch_off().await?;
+        self.tell_second_factor("off", "The password alone is enough to log in from outside.");
+        Ok(())
+    }
+
+    fn tell_second_factor(&self, how: &str, meaning: &str) {
+        self.0.notices.send(Notice {
+            kind: NoticeKind::Login,
+            key: "second-factor".to_owned(),
+            title: format!("The second factor is {how}"),
+            body: format!("{meaning} If this was not you, look at the page of the devices."),
+            page: "/devices".to_owned(),
+            answers: Vec::new(),
+        });
     }
 
     /// A passphrase worth using.

@@ -6,7 +6,7 @@ use std::sync::{
 };
 
 use axum::http::HeaderMap;
-use kit::{Dirs, Listener, Notice, NoticeKind, NoticeSender};
+use kit::{Dirs, Listener, Notice, NoticeKind, NoticeSender, Secrets};
 use store::{Store, StoreError, rusqlite::OptionalExtension};
 use tokio::sync::watch;
 
@@ -15,6 +15,7 @@ use crate::{
     cookie::CookieName,
     credential::{Credential, SetError},
     hashing::{Busy, Hashing},
+    second::SecondFactor,
     session::{Session, Sessions},
     throttle::Throttle,
     ticket::Tickets,
@@ -34,6 +35,7 @@ pub(crate) struct Keys {
     pub(crate) store: Store,
     pub(crate) clock: Arc<Clock>,
     pub(crate) credential: Credential,
+    pub(crate) second: SecondFactor,
     pub(crate) sessions: Sessions,
     pub(crate) tickets: Tickets,
     pub(crate) throttle: Throttle,
@@ -86,6 +88,7 @@ impl Keys {
     pub(crate) fn open(
         store: Store,
         dirs: &Dirs,
+        secrets: Arc<dyn Secrets>,
         notices: NoticeSender,
         clock: Arc<Clock>,
     ) -> Result<Self, StoreError> {
@@ -100,6 +103,7 @@ impl Keys {
         };
         Ok(Self {
             credential: Credential::at(&dirs.config),
+            second: SecondFactor::new(&dirs.config, secrets),
             sessions: Sessions::open(store.clone(), Arc::clone(&clock))?,
             tickets: Tickets::default(),
             throttle: Throttle::open(store.clone(), Arc::clone(&clock))?,

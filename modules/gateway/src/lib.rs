@@ -42,6 +42,7 @@ mod remote;
 mod router;
 mod run;
 pub mod scan;
+mod second;
 mod session;
 mod settings;
 pub mod throttle;
@@ -63,6 +64,7 @@ pub use cookie::CookieName;
 pub use door::{Door, NotReachable, Pairing, SessionView};
 pub use headers::{FOREIGN_POLICY, PAGE_POLICY};
 pub use live::HeaderSource;
+pub use second::{Offer, SecondFactorError, Standing, look_at_second_factor};
 pub use session::Kind as SessionKind;
 pub use settings::GatewaySettings;
 pub use ticket::{Purpose, Ticket};
@@ -118,7 +120,13 @@ impl Gateway {
     /// # Errors
     /// As [`new`](Self::new).
     pub fn with_clock(cx: &Context, store: Store, parts: Parts, clock: Clock) -> anyhow::Result<Arc<Self>> {
-        let keys = Arc::new(Keys::open(store, &cx.dirs, cx.notices.clone(), Arc::new(clock))?);
+        let keys = Arc::new(Keys::open(
+            store,
+            &cx.dirs,
+            Arc::clone(&cx.secrets),
+            cx.notices.clone(),
+            Arc::new(clock),
+        )?);
         let modules: Arc<[Arc<dyn Module>]> = parts.modules.into();
         let api = Api {
             modules: Arc::clone(&modules),

@@ -17,6 +17,7 @@ use crate::{
     front::Visit,
     keys::{Keys, Proof},
     password, path,
+    second::{SecondFactorError, Seed, Standing},
     session::{Kind, Session},
     throttle::{Refused, whole_seconds},
 };
@@ -25,12 +26,17 @@ use crate::{
 pub(crate) const BUSY_RETRY_S: u64 = 5;
 
 /// `GET /login?next=/chat`.
-pub(crate) async fn show(request: Request<Body>) -> Response<Body> {
+pub(crate) async fn show(
+    State(keys): State<Arc<Keys>>,
+    visit: Visit,
+    request: Request<Body>,
+) -> Response<Body> {
     let next = form::queried(request.uri(), "next");
-    answer::page_with(StatusCode::OK, page(next.expose(), None))
+    let page = Page::of(&keys, &visit, next.expose());
+    answer::page_with(StatusCode::OK, page.draw(None))
 }
 
-/// `POST /login` with `password` and `next`.
+/// `POST /login` with `password`, `code` where one is asked for, and `next`.
 pub(crate) async fn submit(
     State(keys): State<Arc<Keys>>,
     visit: Visit,
@@ -42,25 +48,24 @@ pub(crate) async fn submit(
         Err(refusal) => return refusal,
     };
     let next = form.text("next").expose().to_owned();
-    match check(&keys, &visit, form.text("password")).await {
-        Verdict::Right(proof) => enter(&keys, &visit, &headers, &next, proof).await,
-        Verdict::Wrong => wrong(&next),
-        Verdict::Later(seconds) => later(&next, seconds),
-        Verdict::Off => answer::page_with(StatusCode::TOO_MANY_REQUESTS, page(&next, Some(OFF))),
+    let page = Page::of(&keys, &visit, &next);
+    match check(&keys, &visit, form.text("password"), &form.text("code")).await {
+        Verdict::Right(proof) => enter(&keys, &visit, &headers, &page, proof).await,
+        Verdict::Wrong => page.wrong(),
+        Verdict::Later(seconds) => page.later(seconds),
+        Verdict::Off => answer::page_with(StatusCode::TOO_MANY_REQUESTS, page.draw(Some(OFF))),
+        Verdict::NoCodes => answer::page_with(StatusCode::SERVICE_UNAVAILABLE, page.draw(Some(NO_CODES))),
         Verdict::Failed => No::Internal.answer(&headers),
     }
 }
 
+/// While the second factor is on and its secret cannot be read.
+const NO_CODES: &str = "The machine cannot check codes now, so nobody can log in from outside. Devices that are logged in \
+                        stay so. At the machine, `nexus doctor` says what is wrong.";
+
 /// After too many wrong passwords from outside.
 const OFF: &str = "Logging in from outside is off, because a hundred passwords in a row were wrong. At the machine, \
                    `nexus devices unlock` allows it again. Devices that are logged in stay so.";
-
-fn wrong(next: &str) -> Response<Body> {
-    answer::page_with(
-        StatusCode::UNAUTHORIZED,
-        page(next, Some("That is not the password.")),
-    )
-}
 
 /// What came of a password.
 pub(crate) enum Verdict {
@@ -70,11 +75,19 @@ pub(crate) enum Verdict {
     Later(u64),
     /// Nobody may try from here until the owner allows it at the machine.
     Off,
+    /// A code is asked for that cannot be checked; the password was not looked at.
+    NoCodes,
     Failed,
 }
 
-/// Checks a password, if its source may try. Every attempt leaves one line in the log.
-pub(crate) async fn check(keys: &Arc<Keys>, visit: &Visit, password: kit::Secret) -> Verdict {
+/// Checks a password, and from outside the code beside it, if its source may try. Every attempt leaves one line in the
+/// log.
+pub(crate) async fn check(
+    keys: &Arc<Keys>,
+    visit: &Visit,
+    password: kit::Secret,
+    code: &kit::Secret,
+) -> Verdict {
     let (listener, source) = (visit.listener, visit.address);
     let log = |result: &str| {
         tracing::info!(target: "audit", event = "login", listener = listener.as_str(), %source, result, "a login was attempted");
@@ -94,11 +107,25 @@ pub(crate) async fn check(keys: &Arc<Keys>, visit: &Visit, password: kit::Secret
             return Verdict::Failed;
         }
     };
+    let seed = match seed(keys, listener).await {
+        Ok(seed) => seed,
+        Err(error) => {
+            tracing::warn!(%error, "nobody can log in from outside: codes cannot be checked");
+            if let Err(error) = keys.throttle.undone(attempt).await {
+                tracing::warn!(%error, "an attempt that was none stays counted");
+            }
+            log("no codes");
+            return Verdict::NoCodes;
+        }
+    };
     let mut last = Last {
         keys,
         is_wrong: attempt.is_last,
     };
-    let outcome = keys.verify(listener, password).await;
+    let outcome = match (keys.verify(listener, password).await, seed) {
+        (Ok(Some(proof)), Some(seed)) => Ok(has_code(keys, &seed, code).await.then_some(proof)),
+        (outcome, _) => outcome,
+    };
     let (verdict, settled) = match outcome {
         Ok(Some(proof)) => (Verdict::Right(proof), keys.throttle.right(attempt).await),
         Ok(None) => (Verdict::Wrong, Ok(())),
@@ -108,7 +135,7 @@ pub(crate) async fn check(keys: &Arc<Keys>, visit: &Visit, password: kit::Secret
     log(match verdict {
         Verdict::Right(_) => "right",
         Verdict::Wrong | Verdict::Failed => "wrong",
-        Verdict::Later(_) | Verdict::Off => "busy",
+        Verdict::Later(_) | Verdict::Off | Verdict::NoCodes => "busy",
     });
     if let Err(error) = settled {
         tracing::warn!(%error, "earlier failures could not be forgotten");
@@ -116,15 +143,33 @@ pub(crate) async fn check(keys: &Arc<Keys>, visit: &Visit, password: kit::Secret
     verdict
 }
 
+/// What codes are checked against; `None` where none is asked for. At the machine the password is enough: whoever sits
+/// there could as well run `nexus open`.
+async fn seed(keys: &Keys, listener: Listener) -> Result<Option<Seed>, SecondFactorError> {
+    match listener {
+        Listener::Local => Ok(None),
+        Listener::Tunnel => keys.second.seed().await,
+    }
+}
+
+async fn has_code(keys: &Keys, seed: &Seed, code: &kit::Secret) -> bool {
+    let accepted = keys.second.accept(seed, code.expose(), keys.clock.now()).await;
+    accepted.unwrap_or_else(|error| {
+        // One that is not remembered as used could be used again.
+        tracing::warn!(%error, "a code was refused because it could not be used up");
+        false
+    })
+}
+
 async fn enter(
     keys: &Arc<Keys>,
     visit: &Visit,
     headers: &HeaderMap,
-    next: &str,
+    page: &Page,
     proof: Proof,
 ) -> Response<Body> {
     if !keys.holds(proof) {
-        return wrong(next);
+        return page.wrong();
     }
     end_former(keys, visit, headers).await;
     match keys
@@ -135,15 +180,14 @@ async fn enter(
         Ok((session, _)) if !keys.holds(proof) => {
             // The password was changed while the session began, perhaps too late for the change to have ended it.
             end(keys, &session.id).await;
-            wrong(next)
+            page.wrong()
         }
         Ok((session, token)) => {
             if visit.listener == Listener::Tunnel {
                 tell(keys, &session, visit.address);
             }
-            let path = if path::is_own_page(next) { next } else { "/" };
             with_cookie(
-                answer::see(path),
+                answer::see(&page.next),
                 &keys.cookie(visit.listener).set(token.expose()),
             )
         }
@@ -217,41 +261,81 @@ pub(crate) fn with_cookie(mut response: Response<Body>, cookie: &str) -> Respons
     response
 }
 
-fn later(next: &str, seconds: u64) -> Response<Body> {
-    let minutes = seconds.div_ceil(60);
-    let text = match minutes {
-        0 | 1 => "Too many attempts. Wait a minute, then try again.".to_owned(),
-        _ => format!("Too many wrong passwords. Wait {minutes} minutes, or run `nexus open` at the machine."),
-    };
-    let mut response = answer::page_with(StatusCode::TOO_MANY_REQUESTS, page(next, Some(&text)));
-    response
-        .headers_mut()
-        .insert(header::RETRY_AFTER, HeaderValue::from(seconds));
-    response
+/// The page, as it is for one visitor.
+struct Page {
+    /// Where it leads.
+    next: String,
+    /// Whether it asks for a code too. Said to everybody who comes: it is no secret, and not of the password.
+    asks_code: bool,
 }
 
-fn page(next: &str, problem: Option<&str>) -> Markup {
-    let next = if path::is_own_page(next) { next } else { "/" };
-    web::bare(
-        "Log in",
-        html! {
-            h1 { "Log in" }
-            form method="post" action="/login" {
-                (password::account())
-                (web::form::line(&web::form::Line {
-                    name: "password",
-                    label: "Password",
-                    help: "",
-                    value: "",
-                    error: problem,
-                    input: web::form::Input::Password("current-password"),
-                }))
-                input type="hidden" name="next" value=(next);
-                button.button.primary type="submit" { "Log in" }
+impl Page {
+    fn of(keys: &Keys, visit: &Visit, next: &str) -> Self {
+        let next = if path::is_own_page(next) { next } else { "/" };
+        Self {
+            next: next.to_owned(),
+            asks_code: visit.listener == Listener::Tunnel && keys.second.standing() != Standing::Off,
+        }
+    }
+
+    fn wrong(&self) -> Response<Body> {
+        let problem = if self.asks_code {
+            "The password or the code is wrong."
+        } else {
+            "That is not the password."
+        };
+        answer::page_with(StatusCode::UNAUTHORIZED, self.draw(Some(problem)))
+    }
+
+    fn later(&self, seconds: u64) -> Response<Body> {
+        let minutes = seconds.div_ceil(60);
+        let text = match minutes {
+            0 | 1 => "Too many attempts. Wait a minute, then try again.".to_owned(),
+            _ => {
+                format!(
+                    "Too many wrong passwords. Wait {minutes} minutes, or run `nexus open` at the machine."
+                )
             }
-            p.help { "At the machine itself, " code { "nexus open" } " enters without a password." }
-        },
-    )
+        };
+        let mut response = answer::page_with(StatusCode::TOO_MANY_REQUESTS, self.draw(Some(&text)));
+        response
+            .headers_mut()
+            .insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        response
+    }
+
+    fn draw(&self, problem: Option<&str>) -> Markup {
+        web::bare(
+            "Log in",
+            html! {
+                h1 { "Log in" }
+                form method="post" action="/login" {
+                    (password::account())
+                    (web::form::line(&web::form::Line {
+                        name: "password",
+                        label: "Password",
+                        help: "",
+                        value: "",
+                        error: problem,
+                        input: web::form::Input::Password("current-password"),
+                    }))
+                    @if self.asks_code {
+                        (web::form::line(&web::form::Line {
+                            name: "code",
+                            label: "Code",
+                            help: "From your authenticator app, or a recovery code.",
+                            value: "",
+                            error: None,
+                            input: web::form::Input::Code,
+                        }))
+                    }
+                    input type="hidden" name="next" value=(self.next);
+                    button.button.primary type="submit" { "Log in" }
+                }
+                p.help { "At the machine itself, " code { "nexus open" } " enters without a password." }
+            },
+        )
+    }
 }
 
 #[cfg(test)]
@@ -275,6 +359,7 @@ mod tests {
         let keys = Keys::open(
             Store::in_memory().unwrap(),
             &Dirs::under(folder),
+            Arc::new(crate::second::tests::OneSecret::default()),
             NoticeSender::channel().0,
             Arc::new(Clock::over(Arc::new(SystemTime::now))),
         );
@@ -326,14 +411,21 @@ mod tests {
             address: IpAddr::from([127, 0, 0, 1]),
             stop: kit::CancellationToken::new(),
         };
-        let Verdict::Right(proof) = check(&keys, &visit, secret(OLD)).await else {
+        let Verdict::Right(proof) = check(&keys, &visit, secret(OLD), &secret("")).await else {
             panic!("the password is right");
         };
 
         keys.set_password(Provided::AtTheMachine, secret(NEW), None)
             .await
             .unwrap();
-        let overtaken = enter(&keys, &visit, &HeaderMap::new(), "/", proof).await;
+        let overtaken = enter(
+            &keys,
+            &visit,
+            &HeaderMap::new(),
+            &Page::of(&keys, &visit, "/"),
+            proof,
+        )
+        .await;
         let changed = keys
             .set_password(Provided::Proved(proof), secret(OLD), None)
             .await;
@@ -342,10 +434,17 @@ mod tests {
         assert!(!overtaken.headers().contains_key(header::SET_COOKIE));
         assert!(keys.sessions.list().is_empty());
         assert!(changed.is_err());
-        let Verdict::Right(proof) = check(&keys, &visit, secret(NEW)).await else {
+        let Verdict::Right(proof) = check(&keys, &visit, secret(NEW), &secret("")).await else {
             panic!("the new password is the one");
         };
-        let entered = enter(&keys, &visit, &HeaderMap::new(), "/", proof).await;
+        let entered = enter(
+            &keys,
+            &visit,
+            &HeaderMap::new(),
+            &Page::of(&keys, &visit, "/"),
+            proof,
+        )
+        .await;
         assert_eq!(entered.status(), StatusCode::SEE_OTHER);
     }
 }

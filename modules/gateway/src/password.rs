@@ -41,12 +41,12 @@ pub(crate) async fn submit(
     };
     let door = Door(Arc::clone(&keys));
     let provided = if door.has_password() {
-        match login::check(&keys, &visit, form.text("current")).await {
+        match login::check(&keys, &visit, form.text("current"), &form.text("code")).await {
             Verdict::Right(proof) => Provided::Proved(proof),
             Verdict::Wrong => return refused(StatusCode::FORBIDDEN, "The current password is wrong."),
             Verdict::Failed => return No::Internal.answer(&headers),
             // Said of the tunnel's listener only, which does not lead here.
-            Verdict::Off => return No::NotHere.answer(&headers),
+            Verdict::Off | Verdict::NoCodes => return No::NotHere.answer(&headers),
             Verdict::Later(seconds) => {
                 return later(refused, seconds, "Too many wrong passwords. Try again later.");
             }

@@ -17,7 +17,7 @@ use crate::{
     assets, devices, enter,
     keys::Keys,
     live::{self, Live},
-    login, pair, password,
+    login, pair, password, second,
 };
 
 /// Longest body of a request to a page: a prompt with its attachments.
@@ -49,6 +49,10 @@ pub(crate) fn build(
         .route("/devices", get(devices::show))
         .route("/devices/revoke", post(devices::revoke))
         .route("/devices/pair", post(devices::pair))
+        .route("/devices/second-factor", post(second::page::offer))
+        .route("/devices/second-factor/confirm", post(second::page::confirm))
+        .route("/devices/second-factor/codes", post(second::page::renew))
+        .route("/devices/second-factor/off", post(second::page::switch_off))
         .with_state(Arc::clone(keys))
         .merge(api::routes(api))
         .merge(live::routes(live));

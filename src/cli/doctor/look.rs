@@ -3,10 +3,11 @@
 use std::{
     io::{Read, Write},
     net::{SocketAddr, TcpListener, TcpStream},
+    sync::Arc,
     time::Duration,
 };
 
-use gateway::{GatewaySettings, credential::Credential};
+use gateway::{GatewaySettings, Standing, credential::Credential};
 use kit::{Secrets, SecretsError, settings::Problem};
 use serde_json::Value;
 
@@ -53,6 +54,7 @@ pub(super) fn at_everything(cx: &Cx) -> Result<Vec<Finding>, Failure> {
         let keyring = keyring(&*context.secrets, &context).await;
         let mut found = crate::modules::doctor(&context, status.is_some()).await;
         found.push(keyring);
+        found.push(second_factor(&context).await);
         found.extend(desktop().await);
         found
     })?);
@@ -214,6 +216,27 @@ async fn keyring(secrets: &dyn Secrets, context: &kit::Context) -> Finding {
             sentence(&SecretsError::Missing.to_string()),
         ),
         Err(error) => Finding::new(about, Verdict::Lacking, sentence(&error.to_string())),
+    }
+}
+
+async fn second_factor(context: &kit::Context) -> Finding {
+    let about = "second factor";
+    match gateway::look_at_second_factor(&context.dirs.config, Arc::clone(&context.secrets)).await {
+        Ok(Standing::On { recovery_left }) => Finding::new(
+            about,
+            Verdict::Well,
+            format!("Logging in from outside asks for a code; {recovery_left} recovery codes are left."),
+        ),
+        Ok(Standing::Off | Standing::Broken) => Finding::new(
+            about,
+            Verdict::Well,
+            "None: logging in from outside takes the password alone. `nexus devices totp on` sets one up.",
+        ),
+        Err(error) => Finding::new(
+            about,
+            Verdict::NeedsUser,
+            format!("Nobody can log in from outside: {error}."),
+        ),
     }
 }
 

@@ -2,8 +2,9 @@
 
 use std::{
     fs,
-    process::Command,
-    time::{Duration, Instant},
+    io::{BufRead as _, BufReader, Write as _},
+    process::{Command, Stdio},
+    time::{Duration, Instant, SystemTime},
 };
 
 use serde_json::Value;
@@ -35,6 +36,55 @@ fn a_password_comes_from_standard_input_and_logs_everybody_out() {
         &format!("{PASSWORD}\n"),
     );
     check(&offline, 0, "", "The password is set.");
+}
+
+#[test]
+fn a_second_factor_is_set_up_with_the_first_code_of_an_app() {
+    let agent = Agent::options().idle().start();
+    agent.ask(&["settings", "set", "secrets.file", "true"]);
+    let mut child = agent
+        .command(&["devices", "totp", "on"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut said = String::new();
+    BufReader::new(child.stderr.as_mut().unwrap())
+        .read_line(&mut said)
+        .unwrap();
+    let seed = totp_rs::Secret::try_from_base32(said.trim_end().rsplit(' ').next().unwrap()).unwrap();
+    let app = totp_rs::Builder::new().with_secret(seed).build().unwrap();
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap();
+    let code = app.generate(now.as_secs()).to_string();
+    writeln!(child.stdin.take().unwrap(), "{code}").unwrap();
+    let on = child.wait_with_output().unwrap();
+
+    check(&on, 0, "", "");
+    assert_eq!(stdout(&on).lines().count(), 10, "{on:?}");
+    check(
+        &agent.nexus(&["devices", "totp", "status"]),
+        0,
+        "10 recovery codes",
+        "",
+    );
+    let doctor = agent.nexus(&["doctor"]);
+    assert!(stdout(&doctor).contains("asks for a code"), "{doctor:?}");
+    let home = agent.quit();
+    // The seed is gone: everybody outside is kept out, which is said, and ended at the machine.
+    check(&nexus(&home, &["secret", "delete", "totp"]), 0, "", "");
+    check(
+        &nexus(&home, &["doctor"]),
+        4,
+        "Nobody can log in from outside",
+        "",
+    );
+    check(
+        &nexus(&home, &["devices", "totp", "off"]),
+        0,
+        "password alone",
+        "",
+    );
 }
 
 #[test]

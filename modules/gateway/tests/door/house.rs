@@ -3,6 +3,7 @@
 
 mod asking;
 mod chat;
+mod keyring;
 mod upstream;
 
 use std::{
@@ -25,7 +26,8 @@ use tokio::{
 };
 
 pub use asking::{Answer, Ask, raw};
-use chat::{Chat, NoSecrets};
+use chat::Chat;
+pub use keyring::Keyring;
 use upstream::{Record, serve_upstream};
 pub use upstream::{Recorded, upstream_says};
 
@@ -48,6 +50,7 @@ pub struct House {
     pub notices: mpsc::Receiver<Told>,
     pub status: watch::Receiver<Status>,
     pub settings: Arc<SettingsFile>,
+    pub keyring: Arc<Keyring>,
     /// Every connection counts as somebody else's.
     pub is_shut: Arc<std::sync::atomic::AtomicBool>,
     /// What is wanted of the port for the tunnel.
@@ -94,13 +97,14 @@ impl House {
             },
             modules: Vec::new(),
         };
+        let keyring = Arc::new(Keyring::default());
         let cx = Context {
             dirs: Arc::new(Dirs::under(folder.path())),
             settings: Arc::new(SettingsFile::open(
                 &folder.path().join("settings.toml"),
                 SystemTime::now(),
             )),
-            secrets: Arc::new(NoSecrets),
+            secrets: keyring.clone(),
             notices: notice_sender,
             overview: watch::channel(Arc::new(overview)).1,
         };
@@ -152,6 +156,7 @@ impl House {
             notices,
             status,
             settings,
+            keyring,
             is_shut,
             outside,
             tunnel_origin: origin,

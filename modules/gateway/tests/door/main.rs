@@ -14,6 +14,7 @@ mod pages;
 mod pairing;
 mod port;
 mod proxy;
+mod second;
 mod sessions;
 mod throttling;
 mod waiting;

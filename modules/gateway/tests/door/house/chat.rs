@@ -1,4 +1,4 @@
-//! A module that can be watched, and a keyring with nothing in it.
+//! A module that can be watched.
 
 use std::{
     sync::{Arc, Mutex},
@@ -11,8 +11,8 @@ use axum::{
     routing::{get, post},
 };
 use kit::{
-    ActError, BoxFuture, CancellationToken, Feed, Frame, LiveRequest, Module, ModuleId, Patch, Reply, Secret,
-    Secrets, SecretsError, Status, Verb, VerbSpec,
+    ActError, BoxFuture, CancellationToken, Feed, Frame, LiveRequest, Module, ModuleId, Patch, Reply, Status,
+    Verb, VerbSpec,
 };
 use tokio::sync::watch;
 
@@ -110,25 +110,5 @@ impl Feed for Changes {
                 }],
             })
         })
-    }
-}
-
-pub(super) struct NoSecrets;
-
-impl Secrets for NoSecrets {
-    fn get<'a>(&'a self, _name: &'a str) -> BoxFuture<'a, Result<Option<Secret>, SecretsError>> {
-        Box::pin(async { Ok(None) })
-    }
-
-    fn set<'a>(&'a self, _name: &'a str, _secret: Secret) -> BoxFuture<'a, Result<(), SecretsError>> {
-        Box::pin(async { Ok(()) })
-    }
-
-    fn delete<'a>(&'a self, _name: &'a str) -> BoxFuture<'a, Result<(), SecretsError>> {
-        Box::pin(async { Ok(()) })
-    }
-
-    fn names(&self) -> BoxFuture<'_, Result<Vec<String>, SecretsError>> {
-        Box::pin(async { Ok(Vec::new()) })
     }
 }
