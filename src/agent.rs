@@ -74,10 +74,11 @@ async fn live(dirs: Dirs, start: Start, spot: Spot) -> anyhow::Result<()> {
     let settings = Arc::new(SettingsFile::open(&dirs.config.join("settings.toml"), began));
     let (capture, layer) =
         logs::begin(&dirs.logs, &settings.section().get()).context("could not begin the log")?;
-    tracing::subscriber::set_global_default(tracing_subscriber::registry().with(layer))
+    let (ears, audit) = gateway::audit::begin();
+    tracing::subscriber::set_global_default(tracing_subscriber::registry().with(layer).with(ears))
         .context("could not begin the log")?;
     tracing::info!(version = env!("CARGO_PKG_VERSION"), "the agent starts");
-    let lived = live_logged(dirs, settings, capture.clone(), (start, spot), began).await;
+    let lived = live_logged(dirs, settings, (capture.clone(), audit), (start, spot), began).await;
     if let Err(error) = &lived {
         tracing::error!("the agent ends: {error:#}");
     } else {
@@ -90,13 +91,15 @@ async fn live(dirs: Dirs, start: Start, spot: Spot) -> anyhow::Result<()> {
 async fn live_logged(
     dirs: Arc<Dirs>,
     settings: Arc<SettingsFile>,
-    capture: logs::Capture,
+    (capture, audit): (logs::Capture, gateway::audit::Waiting),
     (start, spot): (Start, Spot),
     began: SystemTime,
 ) -> anyhow::Result<()> {
     // The socket first: whoever started this process is waiting for it, and requests queue until they are answered.
     let server = Server::bind(&dirs.run).context("could not open the control socket")?;
     let (store, damage) = open_store(&dirs, began)?;
+    let heard_all = CancellationToken::new();
+    let recording = tokio::spawn(audit.record(store.clone())?.run(heard_all.clone()));
     let (notices, told) = NoticeSender::channel();
     let overview = watch::Sender::new(Arc::new(Overview {
         agent: facts(&dirs, start, began),
@@ -131,10 +134,14 @@ async fn live_logged(
             greeting::greet(&built.door, desktop, start, &stop),
         );
     };
-    tokio::select! {
+    let lived = tokio::select! {
         () = everything => Ok(()),
         told_twice = signals::watch(stop.clone()) => told_twice.context("could not listen for signals"),
-    }
+    };
+    // What was done while everything ended is kept too.
+    heard_all.cancel();
+    recording.await.context("the audit log was cut short")?;
+    lived
 }
 
 /// The desktop, if there is one, and its life.

@@ -142,6 +142,9 @@ impl FrontDesk {
             return Err(kit::ActError::unknown_verb(&verb).into());
         }
         let is_awaited = verb.is_awaited;
+        if verb.name != "status" {
+            tracing::info!(target: "audit", event = "verb", module = id, verb = verb.name, by = "the command line", "a module was asked to act");
+        }
         let reply = module.call(verb).await?;
         if is_awaited {
             self.settle(module.id()).await?;

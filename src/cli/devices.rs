@@ -1,6 +1,9 @@
 //! `nexus devices`.
 
+mod audit;
 mod totp;
+
+pub(crate) use audit::damage;
 
 use gateway::{Door, SessionView};
 use kit::time::rfc3339;
@@ -17,6 +20,7 @@ use crate::control::{Client, Code, DevicesAct, Failure, Request};
 pub(super) fn act(cx: &Cx, asked: Devices) -> Result<(), Failure> {
     let act = match asked {
         Devices::Totp { act } => return totp::act(cx, act),
+        Devices::Audit => return audit::show(cx),
         Devices::List => DevicesAct::List,
         Devices::Token { name } => DevicesAct::Token { name },
         Devices::Pair => DevicesAct::Pair,

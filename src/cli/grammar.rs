@@ -135,6 +135,8 @@ pub(super) enum Devices {
         #[command(subcommand)]
         act: Totp,
     },
+    /// Show what was done: logins, devices, permissions, remote access, settings
+    Audit,
     /// Allow logging in from outside again, after too many wrong passwords had ended it
     Unlock,
     /// Log a device out

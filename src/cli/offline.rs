@@ -6,8 +6,9 @@ use gateway::{Door, Gateway, Parts};
 use kit::{AgentFacts, Context, NoticeSender, Overview, SettingsFile};
 use store::Store;
 use tokio::sync::watch;
+use tracing_subscriber::layer::SubscriberExt as _;
 
-use super::Cx;
+use super::{Cx, print};
 use crate::{
     control::{Failure, Instance},
     modules,
@@ -18,6 +19,8 @@ use crate::{
 pub(super) struct Offline {
     _lock: Instance,
     pub(super) cx: Context,
+    /// What is done on the files is kept in the audit log, like what the agent does.
+    audit: Option<gateway::audit::Waiting>,
 }
 
 impl Offline {
@@ -25,16 +28,21 @@ impl Offline {
     pub(super) fn take(cx: &Cx) -> Result<Self, Failure> {
         cx.dirs.create().map_err(anyhow::Error::from)?;
         let lock = Instance::claim(&cx.dirs.run).map_err(anyhow::Error::from)?;
+        let (ears, audit) = gateway::audit::begin();
+        // Set once in a command's life.
+        drop(tracing::subscriber::set_global_default(
+            tracing_subscriber::registry().with(ears),
+        ));
         Ok(Self {
             _lock: lock,
             cx: context(cx),
+            audit: Some(audit),
         })
     }
 
     /// The gateway's door, with nobody listening.
     pub(super) fn door(&self) -> Result<Door, Failure> {
-        let (store, _) = Store::open(&self.cx.dirs.state.join("state.db"), SystemTime::now())
-            .map_err(anyhow::Error::from)?;
+        let store = self.store()?;
         let parts = Parts {
             modules: Vec::new(),
             upstream: watch::channel(None).1,
@@ -45,6 +53,30 @@ impl Offline {
             admits: Arc::new(|_, _| false),
         };
         Ok(Gateway::new(&self.cx, store, parts)?.door())
+    }
+
+    fn store(&self) -> Result<Store, Failure> {
+        let (store, _) = Store::open(&self.cx.dirs.state.join("state.db"), SystemTime::now())
+            .map_err(anyhow::Error::from)?;
+        Ok(store)
+    }
+
+    fn keep(&mut self) -> Result<(), Failure> {
+        let Some(audit) = self.audit.take().filter(gateway::audit::Waiting::has_heard) else {
+            return Ok(());
+        };
+        let recorder = audit.record(self.store()?).map_err(anyhow::Error::from)?;
+        super::wait_for(recorder.finish())
+    }
+}
+
+impl Drop for Offline {
+    fn drop(&mut self) {
+        if let Err(failure) = self.keep() {
+            print::remark(&format!(
+                "What was done could not be written to the audit log: {failure}"
+            ));
+        }
     }
 }
 

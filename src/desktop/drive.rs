@@ -149,11 +149,14 @@ impl Driver {
                 .err()
                 .map(|f| (FAILED, f.message)),
             Action::Call(id, verb) => match self.modules.iter().find(|module| module.id() == id) {
-                Some(module) => match module.call(verb).await {
-                    Ok(Reply::Note(text)) => Some(("About what you chose", text)),
-                    Ok(Reply::Done | Reply::Text(_) | Reply::Json(_)) => None,
-                    Err(error) => Some((FAILED, error.to_string())),
-                },
+                Some(module) => {
+                    tracing::info!(target: "audit", event = "verb", module = id.0, verb = verb.name, by = "the desktop", "a module was asked to act");
+                    match module.call(verb).await {
+                        Ok(Reply::Note(text)) => Some(("About what you chose", text)),
+                        Ok(Reply::Done | Reply::Text(_) | Reply::Json(_)) => None,
+                        Err(error) => Some((FAILED, error.to_string())),
+                    }
+                }
                 None => None,
             },
             Action::Quit => {

@@ -1,6 +1,7 @@
 //! The command line is a promise to scripts: every verb, its output and its exit status.
 
 mod agent;
+mod audit;
 mod exits;
 mod files;
 mod owner;

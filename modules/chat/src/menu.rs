@@ -128,7 +128,10 @@ pub async fn call(desk: &Arc<Desk>, verb: Verb) -> Result<Reply, ActError> {
         return Ok(Reply::Note("This was answered already.".to_owned()));
     };
     match desk.reply(&asker, &request, reply, None).await {
-        Ok(()) => Ok(Reply::Done),
+        Ok(()) => {
+            tracing::info!(target: "audit", event = "permission", session = asker, request, ?reply, by = "the desktop", "a permission was answered");
+            Ok(Reply::Done)
+        }
         Err(error) if error.is_missing() => Ok(Reply::Note("This was answered already.".to_owned())),
         Err(error) => Err(ActError::Failed(error.to_string())),
     }

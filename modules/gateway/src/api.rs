@@ -65,11 +65,15 @@ async fn call(
     if module.needs_proof(&verb) && !is_proved_lately(request.extensions(), api.clock.now()) {
         return No::OldProof.answer(&headers);
     }
+    let by = request
+        .extensions()
+        .get::<Caller>()
+        .map_or_else(|| "a script".to_owned(), |caller| caller.session.clone());
     let verb = match arguments(request).await {
         Ok(args) => Verb::with(&verb, args),
         Err(refusal) => return refusal,
     };
-    tracing::info!(target: "audit", event = "verb", module = id, verb = verb.name, "a module was asked to act");
+    tracing::info!(target: "audit", event = "verb", module = id, verb = verb.name, by, "a module was asked to act");
     let outcome = match fits(spec, &verb) {
         Ok(()) => module.call(verb).await,
         Err(error) => Err(error),

@@ -151,6 +151,7 @@ pub(crate) fn page(keys: &Arc<Keys>, chrome: &Chrome, problem: Option<&str>) -> 
                 p { "A new password ends all other sessions." }
                 (password::form(door.has_password(), problem))
             }
+            p.muted { a href="/devices/audit" { "What was done: logins, devices, permissions, settings" } }
         },
     };
     web::page(chrome, body)

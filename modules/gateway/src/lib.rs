@@ -15,6 +15,7 @@
 mod answer;
 mod api;
 mod assets;
+pub mod audit;
 mod clock;
 mod cookie;
 pub mod credential;

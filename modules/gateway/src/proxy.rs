@@ -74,6 +74,10 @@ impl Proxy {
         let Some(upstream) = self.upstream.borrow().clone() else {
             return No::Unavailable.json();
         };
+        if listed.template.ends_with("/reply") {
+            let (by, listener) = (&session.id, session.listener.as_str());
+            tracing::info!(target: "audit", event = "api_reply", path = listed.template, by, listener, "a request of opencode was answered by a program");
+        }
         // Whoever ends a session ends what is under way in it, on this side and on opencode's.
         tokio::select! {
             biased;

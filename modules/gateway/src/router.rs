@@ -14,7 +14,7 @@ use kit::{Module, ModuleId};
 use crate::{
     answer::{self, No},
     api::{self, Api},
-    assets, devices, enter,
+    assets, audit, devices, enter,
     keys::Keys,
     live::{self, Live},
     login, pair, password, second,
@@ -49,6 +49,8 @@ pub(crate) fn build(
         .route("/devices", get(devices::show))
         .route("/devices/revoke", post(devices::revoke))
         .route("/devices/pair", post(devices::pair))
+        .route("/devices/audit", get(audit::page::show))
+        .route("/devices/audit/export", get(audit::page::export))
         .route("/devices/second-factor", post(second::page::offer))
         .route("/devices/second-factor/confirm", post(second::page::confirm))
         .route("/devices/second-factor/codes", post(second::page::renew))

@@ -67,6 +67,15 @@ impl Store {
         Ok((Self::over(connection), quarantined))
     }
 
+    /// Opens the database at `path` for reading alone, beside an agent or without one. Blocks. A damaged file is left as
+    /// it is.
+    ///
+    /// # Errors
+    /// [`StoreError::Sql`], also when there is none.
+    pub fn look(path: &Path) -> Result<Self, StoreError> {
+        Ok(Self::over(open::look(path)?))
+    }
+
     /// A database that is gone with the process, for tests and for a home that cannot be written to.
     ///
     /// # Errors

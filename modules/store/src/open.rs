@@ -31,6 +31,14 @@ pub(crate) fn open(path: &Path, now: SystemTime) -> Result<(Connection, Option<Q
     }
 }
 
+/// Opens a database that is there for reading alone.
+pub(crate) fn look(path: &Path) -> Result<Connection, StoreError> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags)?;
+    connection.busy_timeout(BUSY_MAX)?;
+    Ok(connection)
+}
+
 pub(crate) fn in_memory() -> Result<Connection, StoreError> {
     let connection = Connection::open_in_memory()?;
     configure(&connection)?;

@@ -98,6 +98,10 @@ struct Life<'m> {
 
 const OFF_AS_SET: &str = "Remote access went off by itself, as set.";
 
+fn audit_off(reason: &str) {
+    tracing::info!(target: "audit", event = "remote_off", reason, "remote access is off");
+}
+
 impl<'m> Life<'m> {
     fn new(module: &'m Arc<Tunnel>) -> Self {
         let setting = module.settings.clone();
@@ -180,6 +184,9 @@ impl<'m> Life<'m> {
         let wish = *self.wish.borrow_and_update();
         match wish {
             Wish::Off => {
+                if self.off_at.is_some() || self.module.outside.borrow().is_wanted {
+                    audit_off("it was switched off");
+                }
                 self.blocked = None;
                 self.close(StopKind::User).await;
             }
@@ -192,6 +199,7 @@ impl<'m> Life<'m> {
                     self.wish.mark_unchanged();
                     return;
                 }
+                tracing::info!(target: "audit", event = "remote_on", mode = ?self.used.mode, "remote access was switched on");
                 self.off_at = auto_off(&self.used);
                 self.has_answer = self.module.outside.borrow().is_wanted;
                 self.ask_for_port();
@@ -293,6 +301,7 @@ impl<'m> Life<'m> {
 
     async fn block(&mut self, reason: String) {
         tracing::warn!(reason, "remote access is shut");
+        audit_off(&reason);
         self.module.notices.send(crate::told::shut(&reason));
         self.blocked = Some(reason);
         self.may_pass = false;
@@ -302,6 +311,7 @@ impl<'m> Life<'m> {
     }
 
     async fn switch_off(&mut self, why: &str) {
+        audit_off(why);
         self.module.notices.send(crate::told::shut(why));
         self.module.wish.send_replace(Wish::Off);
         self.wish.mark_unchanged();

@@ -11,9 +11,11 @@ use gateway::{GatewaySettings, Standing, credential::Credential};
 use kit::{Secrets, SecretsError, settings::Problem};
 use serde_json::Value;
 
+use store::Store;
+
 use super::{Finding, Verdict};
 use crate::{
-    cli::{Cx, offline, settings, wait_for},
+    cli::{Cx, devices::damage, offline, settings, wait_for},
     control::{Client, Failure, Request, sentence},
     desktop::{notices, tray_host},
 };
@@ -47,6 +49,7 @@ pub(super) fn at_everything(cx: &Cx) -> Result<Vec<Finding>, Failure> {
         agent(status.as_ref()),
         gateway(&context, status.as_ref()),
     ];
+    findings.extend(audit_log(cx));
     if status.is_none() {
         findings.push(leftovers(cx));
     }
@@ -59,6 +62,27 @@ pub(super) fn at_everything(cx: &Cx) -> Result<Vec<Finding>, Failure> {
         found
     })?);
     Ok(findings)
+}
+
+/// Whether what was written of what was done is as it was written; nothing while there is none.
+fn audit_log(cx: &Cx) -> Option<Finding> {
+    let about = "audit log";
+    let path = cx.dirs.state.join("state.db");
+    path.try_exists().ok().filter(|exists| *exists)?;
+    let checked = Store::look(&path).and_then(|store| gateway::audit::verify(&store));
+    Some(match checked {
+        Ok(Ok(whole)) => Finding::new(
+            about,
+            Verdict::Well,
+            format!("{} lines, each as it was written.", whole.lines),
+        ),
+        Ok(Err(broken)) => Finding::new(about, Verdict::NeedsUser, damage(&broken)),
+        Err(error) => Finding::new(
+            about,
+            Verdict::Lacking,
+            sentence(&format!("{:#}", anyhow::Error::from(error))),
+        ),
+    })
 }
 
 /// What an agent that was killed, monitor and all, has left running.

@@ -89,6 +89,7 @@ const STATUSES: &[(&[&str], u8, u8)] = &[
     (&["devices", "token", "script"], 0, 0),
     (&["devices", "token"], 2, 2),
     (&["devices", "pair"], 3, 4),
+    (&["devices", "audit"], 0, 0),
     (&["devices", "totp", "status"], 0, 0),
     (&["devices", "totp", "on"], 3, 2),
     (&["devices", "totp", "codes"], 1, 1),

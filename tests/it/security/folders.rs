@@ -2,7 +2,7 @@
 
 use std::{
     fs,
-    os::unix::fs::{PermissionsExt, symlink},
+    os::unix::fs::{MetadataExt, PermissionsExt, symlink},
     path::{Path, PathBuf},
     process::Stdio,
 };
@@ -101,6 +101,13 @@ fn a_folder_others_can_write_to_is_refused() {
 #[test]
 fn a_folder_of_somebody_else_is_refused() {
     let home = Home::new();
+    // To its owner the folder would be theirs, and its mode be changed.
+    let of = |path: &Path| fs::metadata(path).unwrap().uid();
+    assert_ne!(
+        of(Path::new("/usr")),
+        of(home.path()),
+        "run the stories as an ordinary user"
+    );
 
     let output = home
         .nexus_command()

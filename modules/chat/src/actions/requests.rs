@@ -3,11 +3,12 @@
 use std::sync::Arc;
 
 use axum::{
-    Form,
+    Extension, Form,
     extract::{Path, State},
     http::{HeaderMap, StatusCode},
     response::{IntoResponse, Response},
 };
+use kit::Caller;
 use opencode::{
     ApiError,
     wire::{PermissionReply, Question},
@@ -28,6 +29,7 @@ pub struct Reply {
 /// `POST /chat/{id}/permission/{request}`
 pub async fn permission(
     State(desk): State<Arc<Desk>>,
+    Extension(caller): Extension<Caller>,
     Path((id, request)): Path<(String, String)>,
     headers: HeaderMap,
     Form(form): Form<Reply>,
@@ -35,6 +37,10 @@ pub async fn permission(
     let message =
         Some(form.message.trim()).filter(|words| !words.is_empty() && form.reply == PermissionReply::Reject);
     let result = desk.reply(&id, &request, form.reply, message).await;
+    if result.is_ok() {
+        let (by, listener) = (caller.session, caller.listener.as_str());
+        tracing::info!(target: "audit", event = "permission", session = id, request, reply = ?form.reply, by, listener, "a permission was answered");
+    }
     answer(&headers, &page_of(&id), late_is_harmless(result))
 }
 

@@ -74,6 +74,19 @@ pub enum Applies {
 }
 
 impl Kind {
+    /// A value as the log may show it; `None` for kinds that could hold a secret.
+    pub(super) fn told(self, value: Option<&toml_edit::Item>) -> Option<String> {
+        match self {
+            Self::Switch | Self::Number { .. } | Self::Choice(_) | Self::Path => {
+                let default = || "default".to_owned();
+                Some(value.map_or_else(default, |value| {
+                    value.to_string().trim().trim_matches('"').to_owned()
+                }))
+            }
+            Self::Text { .. } | Self::List | Self::Table => None,
+        }
+    }
+
     /// Checks one value of the file.
     ///
     /// # Errors

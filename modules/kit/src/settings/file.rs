@@ -319,6 +319,7 @@ impl SettingsFile {
             ..*field
         };
         let item = value(&whole).map_err(bad)?;
+        let told = whole.kind.told(item.as_ref());
         let mut document = inner.document.clone();
         place(&mut document, key, item);
         let table = section_table(&document, section);
@@ -333,6 +334,7 @@ impl SettingsFile {
         inner.document = document;
         drop(inner);
         self.edits.send_modify(|count| *count += 1);
+        tracing::info!(target: "audit", event = "setting", key, value = told, "a setting was changed");
         saved.map_err(|source| SettingsError::NotSaved {
             path: self.path.clone(),
             source,
