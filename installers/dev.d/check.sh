@@ -56,6 +56,7 @@ check_types() {
   need_node_tools
   local tsc=("$node_tools/node_modules/.bin/tsc")
   "${tsc[@]}" -p "$tree/modules/web/assets/tsconfig.json" || return
+  "${tsc[@]}" -p "$tree/modules/web/assets/worker/tsconfig.json" || return
   ln -sfn "$node_tools/node_modules" "$tree/tests/web/node_modules"
   local status=0
   "${tsc[@]}" -p "$tree/tests/web/tsconfig.json" || status=$?

@@ -42,7 +42,11 @@ fn main() -> Result<(), Box<dyn Error>> {
     let icons = fs::read_to_string(root.join("image/icons.svg"))?;
     let favicon = fs::read_to_string(root.join("image/favicon.svg"))?;
 
-    let mut table = String::from("&[\n");
+    let mut assets = Assets {
+        table: String::from("&[\n"),
+        out,
+    };
+    let mut shell = Vec::new();
     for (name, content_type, text) in [
         ("nexus.css", "text/css; charset=utf-8", without_comments(&style)),
         (
@@ -53,11 +57,41 @@ fn main() -> Result<(), Box<dyn Error>> {
         ("icons.svg", SVG, without_indents(&icons)),
         ("favicon.svg", SVG, without_indents(&favicon)),
     ] {
-        write_asset(&out, &mut table, name, content_type, &text)?;
+        shell.push(assets.add(name, content_type, text.as_bytes())?);
     }
-    table.push_str("]\n");
-    fs::write(out.join("assets.rs"), table)?;
+    let worker = without_comments(&fs::read_to_string(root.join("worker/sw.js"))?);
+    let worker = worker.replace("\"SHELL\"", &quoted(&shell));
+    assets.add("sw.js", "text/javascript; charset=utf-8", worker.as_bytes())?;
+    let manifest = manifest(&mut assets, &root.join("../../../icons/app"))?;
+    assets.add(
+        "app.webmanifest",
+        "application/manifest+json",
+        manifest.as_bytes(),
+    )?;
+    assets.table.push_str("]\n");
+    fs::write(assets.out.join("assets.rs"), &assets.table)?;
     Ok(())
+}
+
+/// What a phone needs to install the page as an app.
+fn manifest(assets: &mut Assets, icons: &Path) -> Result<String, Box<dyn Error>> {
+    let mut drawn = Vec::new();
+    for size in [256, 512] {
+        let picture = fs::read(icons.join(format!("{size}.png")))?;
+        let path = assets.add(&format!("app{size}.png"), "image/png", &picture)?;
+        drawn.push(format!(
+            r#"{{"src":"{path}","sizes":"{size}x{size}","type":"image/png"}}"#
+        ));
+    }
+    Ok(format!(
+        r##"{{"id":"/","name":"OpenCode Nexus","short_name":"Nexus","start_url":"/","scope":"/","display":"standalone","background_color":"#faf9f7","theme_color":"#faf9f7","icons":[{}]}}"##,
+        drawn.join(",")
+    ))
+}
+
+fn quoted(paths: &[String]) -> String {
+    let quoted: Vec<String> = paths.iter().map(|path| format!("\"{path}\"")).collect();
+    quoted.join(", ")
 }
 
 fn joined(folder: &Path, parts: &[&str], ending: &str) -> Result<String, Box<dyn Error>> {
@@ -103,28 +137,32 @@ fn without_indents(text: &str) -> String {
     text.lines().map(str::trim).collect::<Vec<_>>().join("\n")
 }
 
-fn write_asset(
-    out: &Path,
-    table: &mut String,
-    name: &str,
-    content_type: &str,
-    text: &str,
-) -> Result<(), Box<dyn Error>> {
-    let (stem, ending) = name.split_once('.').ok_or("an asset has an ending")?;
-    let hash: String = Sha256::digest(text.as_bytes())
-        .iter()
-        .take(6)
-        .map(|byte| format!("{byte:02x}"))
-        .collect();
-    let mut packer = GzEncoder::new(Vec::new(), Compression::best());
-    packer.write_all(text.as_bytes())?;
-    fs::write(out.join(name), text)?;
-    fs::write(out.join(format!("{name}.gz")), packer.finish()?)?;
-    writeln!(
-        table,
-        "Asset {{ name: \"{name}\", path: \"/assets/{stem}-{hash}.{ending}\", content_type: \"{content_type}\",\n\
-         bytes: include_bytes!(concat!(env!(\"OUT_DIR\"), \"/{name}\")),\n\
-         gzip: include_bytes!(concat!(env!(\"OUT_DIR\"), \"/{name}.gz\")) }},"
-    )?;
-    Ok(())
+/// The files, and the table of them that is compiled in.
+struct Assets {
+    table: String,
+    out: PathBuf,
+}
+
+impl Assets {
+    /// Adds a file and gives the path it is served at.
+    fn add(&mut self, name: &str, content_type: &str, bytes: &[u8]) -> Result<String, Box<dyn Error>> {
+        let (stem, ending) = name.split_once('.').ok_or("an asset has an ending")?;
+        let hash: String = Sha256::digest(bytes)
+            .iter()
+            .take(6)
+            .map(|byte| format!("{byte:02x}"))
+            .collect();
+        let path = format!("/assets/{stem}-{hash}.{ending}");
+        let mut packer = GzEncoder::new(Vec::new(), Compression::best());
+        packer.write_all(bytes)?;
+        fs::write(self.out.join(name), bytes)?;
+        fs::write(self.out.join(format!("{name}.gz")), packer.finish()?)?;
+        writeln!(
+            self.table,
+            "Asset {{ name: \"{name}\", path: \"{path}\", content_type: \"{content_type}\",\n\
+             bytes: include_bytes!(concat!(env!(\"OUT_DIR\"), \"/{name}\")),\n\
+             gzip: include_bytes!(concat!(env!(\"OUT_DIR\"), \"/{name}.gz\")) }},"
+        )?;
+        Ok(path)
+    }
 }

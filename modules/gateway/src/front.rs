@@ -64,7 +64,10 @@ const PROXY_PREFIX: &str = "/api/opencode/";
 
 /// Paths that answer without a session, beside the assets.
 fn is_public(path: &str) -> bool {
-    matches!(path, "/healthz" | "/login" | "/enter" | "/pair") || is_asset(path)
+    matches!(
+        path,
+        "/healthz" | "/login" | "/enter" | "/pair" | "/sw.js" | "/offline"
+    ) || is_asset(path)
 }
 
 fn is_asset(path: &str) -> bool {

@@ -12,6 +12,9 @@ manifest-src 'self'; worker-src 'self'; require-trusted-types-for 'script'; trus
 /// For answers that are no pages: should one ever be shown as one, it can do nothing at all.
 pub const FOREIGN_POLICY: &str = "default-src 'none'; frame-ancestors 'none'; sandbox";
 
+/// For our service worker: it fetches from here and nothing else. In a sandbox it would have no origin to fetch from.
+pub const WORKER_POLICY: &str = "default-src 'none'; connect-src 'self'; frame-ancestors 'none'";
+
 const PERMISSIONS: &str = "accelerometer=(), autoplay=(), camera=(), display-capture=(), geolocation=(), \
 gyroscope=(), hid=(), magnetometer=(), microphone=(), midi=(), payment=(), serial=(), usb=(), xr-spatial-tracking=()";
 
@@ -20,15 +23,21 @@ const STRICT_TRANSPORT: &str = "max-age=31536000";
 
 const JSON: &str = "application/json; charset=utf-8";
 
-/// Puts the security headers on an answer, whatever made it. `Cache-Control` is kept where it was set.
+/// Puts the security headers on an answer, whatever made it. `Cache-Control` is kept where it was set, and the policy of
+/// our worker.
 pub fn harden(headers: &mut HeaderMap, listener: Listener) {
     let is = |headers: &HeaderMap, kind: &[u8]| {
         headers
             .get(header::CONTENT_TYPE)
             .is_some_and(|given| given.as_bytes().starts_with(kind))
     };
+    let is_worker = headers
+        .get(header::CONTENT_SECURITY_POLICY)
+        .is_some_and(|given| given == WORKER_POLICY);
     let policy = if is(headers, b"text/html") {
         PAGE_POLICY
+    } else if is_worker {
+        WORKER_POLICY
     } else {
         FOREIGN_POLICY
     };

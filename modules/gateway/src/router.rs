@@ -24,8 +24,9 @@ use crate::{
 const BODY_BYTES_MAX: usize = 10 * 1024 * 1024;
 
 /// First segments that are the gateway's own and no module's.
-const OWN: [&str; 10] = [
-    "login", "enter", "pair", "logout", "live", "api", "devices", "healthz", "assets", "password",
+const OWN: [&str; 12] = [
+    "login", "enter", "pair", "logout", "live", "api", "devices", "healthz", "assets", "password", "sw.js",
+    "offline",
 ];
 
 /// Builds the table.
@@ -41,6 +42,8 @@ pub(crate) fn build(
     let mut router = Router::new()
         .route("/healthz", get(healthz))
         .route("/assets/{name}", get(assets::serve))
+        .route("/sw.js", get(assets::worker))
+        .route("/offline", get(assets::offline))
         .route("/login", get(login::show).post(login::submit))
         .route("/enter", get(enter::show).post(enter::submit))
         .route("/pair", get(pair::show).post(pair::submit))

@@ -48,8 +48,13 @@ fn main() -> ExitCode {
     }
 }
 
+const PARTS: [&str; 6] = ["start", "resident", "proxy", "opencode", "pages", "sizes"];
+
 /// All parts, or those of `only`.
 async fn bench(only: &[String]) -> anyhow::Result<bool> {
+    if let Some(unknown) = only.iter().find(|name| !PARTS.contains(&name.as_str())) {
+        anyhow::bail!("there is no part `{unknown}`; the parts are {}", PARTS.join(", "));
+    }
     let programs = measure::Programs::from_env()?;
     let mut report = Report::default();
     let wanted = |part: &str| only.is_empty() || only.iter().any(|name| name == part);

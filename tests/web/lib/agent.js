@@ -39,7 +39,7 @@ export async function until(what, look, limit_ms = patience_ms) {
  * @param {RegExp} wanted
  * @param {import("node:child_process").SpawnOptions} options
  */
-async function start(program, args, wanted, options) {
+export async function start(program, args, wanted, options) {
   const child = spawn(program, args, { ...options, stdio: ["pipe", "pipe", "pipe"] });
   /** @type {string[]} */
   const said = [];

@@ -31,6 +31,11 @@ const programs = first("the built program", [
 
 export const nexus = first("nexus", [join(programs, "nexus")]);
 export const fakeModel = first("fake-model", [join(programs, "fake-model")]);
+export const fakeEdge = first("fake-edge", [join(programs, "fake-edge")]);
+export const fakeCloudflared = first("fake-cloudflared", [
+  process.env["NEXUS_TEST_CLOUDFLARED"],
+  join(programs, "fake-cloudflared"),
+]);
 export const opencode = first("opencode", [
   process.env["NEXUS_TEST_OPENCODE"],
   ...caches.map((cache) => join(cache, "opencode-1.18.33/bin/opencode")),

@@ -82,6 +82,44 @@ async fn without_a_session_nothing_answers_there_but_the_login() {
 }
 
 #[tokio::test]
+async fn what_makes_the_page_an_app_is_public_and_says_nothing_of_the_machine() {
+    let house = House::open().await;
+    let outside = house.open_outside(HOST).await;
+
+    for (path, kind) in [
+        ("/sw.js", "text/javascript; charset=utf-8"),
+        ("/offline", "text/html; charset=utf-8"),
+        (web::asset_path("app.webmanifest"), "application/manifest+json"),
+        (web::asset_path("app512.png"), "image/png"),
+    ] {
+        let answer = outside.ask("GET", path).send().await;
+        assert_eq!(
+            (answer.status, answer.header("content-type")),
+            (200, Some(kind)),
+            "{path}"
+        );
+        assert!(!answer.body.contains("canary-user"), "{path}");
+        assert_eq!(
+            outside
+                .ask("POST", path)
+                .with("Sec-Fetch-Site", "same-origin")
+                .status()
+                .await,
+            405,
+            "{path}"
+        );
+    }
+    let worker = outside.ask("GET", "/sw.js").send().await;
+    // A browser that kept an old worker asks anew.
+    assert_eq!(worker.header("cache-control"), Some("no-store"));
+    // In a sandbox it would have no origin, and break every page instead of helping.
+    assert_eq!(
+        worker.header("content-security-policy"),
+        Some("default-src 'none'; connect-src 'self'; frame-ancestors 'none'")
+    );
+}
+
+#[tokio::test]
 async fn a_login_from_outside_gets_a_cookie_for_outside_and_is_told() {
     let mut house = House::open().await;
     let outside = house.open_outside(HOST).await;

@@ -44,6 +44,8 @@ async fn every_answer_carries_the_headers_that_protect_it() {
         "/healthz",
         script,
         "/assets/none",
+        "/sw.js",
+        "/offline",
         "/nothing",
         "/api/status",
         "/api/opencode/session",

@@ -18,7 +18,7 @@ const holdAsks = () => {
   const left = found ? asksHeldUntil - performance.now() : 0;
   for (const button of document.querySelectorAll(".ask button")) button.ariaDisabled = left > 0 ? "true" : null;
   clearTimeout(asksTimer);
-  if (left > 0) asksTimer = window.setTimeout(holdAsks, left);
+  if (left > 0) asksTimer = setTimeout(holdAsks, left);
 };
 
 document.addEventListener("submit", (event) => {

@@ -1,10 +1,16 @@
 // @ts-check
 // The parts of this folder share one scope: they are joined in the order named in build.rs and wrapped in one function.
 
-/** What the content policy lets make HTML: one policy, one caller, and only markup our own server rendered. */
+/**
+ * What the content policy lets make HTML: one policy, one caller, and only markup our own server rendered. And the one
+ * worker there is.
+ */
 const policy = /** @type {any} */ (window).trustedTypes?.createPolicy("nexus", {
   createHTML: (/** @type {string} */ html) => html,
+  createScriptURL: () => "/sw.js",
 });
+// It keeps the shell for when the machine is out of reach, which it never is for a page on it.
+if (location.protocol === "https:") navigator.serviceWorker?.register(policy?.createScriptURL("") ?? "/sw.js");
 
 /**
  * Parses markup from our server. Scripts in it never run: a template's content is inert and none are sent.
@@ -78,7 +84,7 @@ const toast = (text, label, act) => {
   box.append(button);
   byId("toasts")?.append(box);
   let timer = 0;
-  const leave = () => (timer = window.setTimeout(() => box.remove(), TOAST_MS));
+  const leave = () => (timer = setTimeout(() => box.remove(), TOAST_MS));
   // Nobody is hurried: the sentence stays while it is pointed at or focused.
   for (const kind of ["pointerenter", "focusin"]) box.addEventListener(kind, () => clearTimeout(timer));
   for (const kind of ["pointerleave", "focusout"]) box.addEventListener(kind, leave);

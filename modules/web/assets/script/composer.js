@@ -35,7 +35,7 @@ if (composer && words) {
   const typing = () => {
     sessionStorage.setItem(local, words.value);
     clearTimeout(draftTimer);
-    draftTimer = window.setTimeout(keepDraft, DRAFT_PAUSE_MS);
+    draftTimer = setTimeout(keepDraft, DRAFT_PAUSE_MS);
     fit();
     complete();
   };
@@ -237,7 +237,7 @@ if (composer && words) {
     clearTimeout(completeTimer);
     const found = token();
     if (!found || (found[1] && !found[2])) return close();
-    completeTimer = window.setTimeout(async () => {
+    completeTimer = setTimeout(async () => {
       const query = new URLSearchParams({ kind: found[1] ?? found[3] ?? "", q: found[2] ?? found[4] ?? "" });
       // A session has its folder; a new one is asked about in the folder that is chosen now.
       query.set("directory", String(new FormData(composer).get("directory") ?? ""));

@@ -86,7 +86,7 @@ document.addEventListener("keydown", (event) => {
     press(found);
   } else if (keyed().some((element) => element.dataset.key?.startsWith(`${combo} `))) {
     pending = `${combo} `;
-    pendingTimer = window.setTimeout(() => (pending = ""), SEQUENCE_MS);
+    pendingTimer = setTimeout(() => (pending = ""), SEQUENCE_MS);
   }
 });
 on("click", "[data-list-keys]", listKeys);

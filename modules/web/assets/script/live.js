@@ -9,22 +9,24 @@ const HIDDEN_MAX_MS = 5 * 60_000;
 const PROBE_EVERY_MS = 30_000, PROBE_WAIT_MS = 5000;
 const CLOSE_RELOAD = 4000, CLOSE_LOGIN = 4001;
 
-const view = document.body.dataset.liveView;
-let cursor = document.body.dataset.liveCursor ?? null;
+/** What the server says of the page's view, and what is said of its socket. */
+const facts = document.body.dataset;
+const view = facts.liveView;
+let cursor = facts.liveCursor ?? null;
 /** @type {WebSocket|null} */
 let socket = null;
 let attempt = 0, retryTimer = 0, wordTimer = 0, hideTimer = 0, probeTimer = 0, deadTimer = 0;
 
 /** "up", "lost" or "resting": the stylesheet and the composer read it from <body data-link>. @param {string} state */
 const tellLink = (state) => {
-  if (document.body.dataset.link === state) return;
-  document.body.dataset.link = state;
+  if (facts.link === state) return;
+  facts.link = state;
   document.dispatchEvent(new CustomEvent("nexus:link", { detail: state }));
   clearTimeout(wordTimer);
   const line = byId("connection");
   if (!line) return;
   if (state !== "lost") line.hidden = true;
-  else wordTimer = window.setTimeout(() => {
+  else wordTimer = setTimeout(() => {
     line.textContent = navigator.onLine
       ? "The connection is lost. This page tries again by itself; what you typed is kept."
       : "This device is offline. The page comes back by itself; what you typed is kept.";
@@ -44,7 +46,7 @@ const probe = () => {
   if (socket?.readyState !== WebSocket.OPEN) return;
   socket.send("?");
   clearTimeout(deadTimer);
-  deadTimer = window.setTimeout(() => {
+  deadTimer = setTimeout(() => {
     closeSocket();
     connect();
   }, PROBE_WAIT_MS);
@@ -64,7 +66,7 @@ const retry = () => {
   clearTimeout(retryTimer);
   tellLink("lost");
   const wait = Math.min(RETRY_MAX_MS, RETRY_FIRST_MS * 2 ** attempt++) * (0.5 + Math.random() / 2);
-  retryTimer = window.setTimeout(connect, wait);
+  retryTimer = setTimeout(connect, wait);
 };
 
 const connect = () => {
@@ -73,20 +75,20 @@ const connect = () => {
   const address = new URL("/live", location.href);
   address.protocol = address.protocol === "https:" ? "wss:" : "ws:";
   address.searchParams.set("view", view);
-  address.searchParams.set("key", document.body.dataset.liveKey ?? "");
+  address.searchParams.set("key", facts.liveKey ?? "");
   if (cursor !== null) address.searchParams.set("cursor", cursor);
   const mine = new WebSocket(address);
   socket = mine;
   let opened = false;
   mine.onopen = () => {
     opened = true;
-    probeTimer = window.setTimeout(probe, PROBE_EVERY_MS);
+    probeTimer = setTimeout(probe, PROBE_EVERY_MS);
   };
   mine.onmessage = ({ data }) => {
     if (mine !== socket) return;
     clearTimeout(deadTimer);
     clearTimeout(probeTimer);
-    probeTimer = window.setTimeout(probe, PROBE_EVERY_MS);
+    probeTimer = setTimeout(probe, PROBE_EVERY_MS);
     attempt = 0;
     tellLink("up");
     const frame = JSON.parse(data);
@@ -117,14 +119,14 @@ const wake = () => {
 
 if (view !== undefined) {
   document.addEventListener("visibilitychange", () => {
-    if (document.hidden) hideTimer = window.setTimeout(rest, HIDDEN_MAX_MS);
+    if (document.hidden) hideTimer = setTimeout(rest, HIDDEN_MAX_MS);
     else wake();
   });
   addEventListener("pagehide", rest);
   addEventListener("pageshow", wake);
   addEventListener("online", wake);
   addEventListener("offline", () => {
-    if (document.body.dataset.link !== "resting") tellLink("lost");
+    if (facts.link !== "resting") tellLink("lost");
   });
   connect();
 }

@@ -39,7 +39,7 @@ const tellTimes = () => {
   for (const element of document.querySelectorAll("time[data-ago]")) {
     if (element instanceof HTMLTimeElement && tellTime(element, now)) quick = true;
   }
-  timesTimer = window.setTimeout(tellTimes, quick ? 1000 : 20000);
+  timesTimer = setTimeout(tellTimes, quick ? 1000 : 20000);
 };
 
 afterPatch.push((roots) => {
