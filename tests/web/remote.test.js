@@ -176,11 +176,11 @@ test("a new address is announced at the machine, and the old one leads nowhere",
 
   await agent.nexus("tunnel", "restart");
 
-  const url = await until("a new address", async () => {
+  const url = await until("the notice of a new address", async () => {
     const { tunnel } = (await agent.status()).modules;
-    return tunnel.state === "connected" && tunnel.public_url !== former ? tunnel.public_url : undefined;
+    const is_new = tunnel.state === "connected" && tunnel.public_url !== former;
+    return is_new && (await desk.getByText(tunnel.public_url).first().isVisible()) ? tunnel.public_url : undefined;
   });
-  await desk.getByText(url).first().waitFor();
   const { page } = await phone(url, "Ada's phone again");
   await begin(page, "Here again [[text:hello again]]");
   await finished(page);

@@ -46,6 +46,8 @@ impl Cards {
             if self.source.tails.changed.changed().await.is_err() {
                 std::future::pending::<()>().await;
             }
+            // Not seen yet: whoever waits may be dropped before it is.
+            self.source.tails.changed.mark_changed();
             sleep_until(self.output_at).await;
         };
         tokio::select! {

@@ -29,6 +29,8 @@ pub(crate) struct Added {
     reader: Arc<Mutex<Reader>>,
     pattern: Option<Regex>,
     changed: watch::Receiver<u64>,
+    /// The files have to be read, because nobody has since they changed.
+    is_due: bool,
     rows: usize,
     next_at: Instant,
 }
@@ -57,8 +59,7 @@ impl Added {
     /// Follows what `key`, made by the page, asks for; `None` when it says nothing sensible.
     pub fn new(capture: &Capture, key: &str, cursor: Option<&str>) -> Option<Self> {
         let query = Asked::from_key(key)?.query().ok()?;
-        let mut changed = capture.changed();
-        changed.mark_changed();
+        let changed = capture.changed();
         Some(Self {
             pattern: query.pattern.clone(),
             reader: Arc::new(Mutex::new(Reader {
@@ -69,6 +70,7 @@ impl Added {
                 found: Vec::new(),
             })),
             changed,
+            is_due: true,
             rows: LINES,
             next_at: Instant::now(),
         })
@@ -137,9 +139,12 @@ impl Feed for Added {
                 if let Some(frame) = self.frame(SystemTime::now()) {
                     return Some(frame);
                 }
-                self.changed.changed().await.ok()?;
+                // Whoever waits may be dropped at each of these points, and the next one has to go on there.
+                if !self.is_due {
+                    self.changed.changed().await.ok()?;
+                    self.is_due = true;
+                }
                 sleep_until(self.next_at).await;
-                self.next_at = Instant::now() + EVERY;
                 self.changed.mark_unchanged();
                 let reader = Arc::clone(&self.reader);
                 let read = tokio::task::spawn_blocking(move || {
@@ -148,6 +153,8 @@ impl Feed for Added {
                 if let Ok(Err(error)) = read.await {
                     tracing::debug!(%error, "the log files could not be followed");
                 }
+                self.next_at = Instant::now() + EVERY;
+                self.is_due = false;
             }
         })
     }

@@ -14,6 +14,8 @@ pub(crate) struct Rows {
     list: List,
     changed: watch::Receiver<u64>,
     sent: Option<Vec<Row>>,
+    /// The list has to be read, because nobody has since it changed: whoever waited for it may have been dropped.
+    is_due: bool,
 }
 
 impl Rows {
@@ -23,6 +25,8 @@ impl Rows {
             list,
             changed,
             sent: None,
+            // The first frame repeats the page, which may have changed before its socket was open.
+            is_due: true,
         }
     }
 }
@@ -31,12 +35,13 @@ impl Feed for Rows {
     fn next(&mut self) -> BoxFuture<'_, Option<Frame>> {
         Box::pin(async move {
             loop {
-                // The first frame repeats the page, which may have changed before its socket was open.
-                if self.sent.is_some() {
+                if !self.is_due {
                     self.changed.changed().await.ok()?;
+                    self.is_due = true;
                 }
                 self.changed.mark_unchanged();
                 let rows = self.list.newest().await.ok()?;
+                self.is_due = false;
                 if self.sent.as_ref() != Some(&rows) {
                     let html = page::rows(&rows, SystemTime::now()).into_string();
                     self.sent = Some(rows);
@@ -50,5 +55,48 @@ impl Feed for Rows {
                 }
             }
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use kit::{Notice, NoticeKind};
+    use store::Store;
+
+    use super::*;
+
+    fn notice(body: &str) -> Notice {
+        Notice {
+            kind: NoticeKind::Tunnel,
+            key: "tunnel".to_owned(),
+            title: "An address".to_owned(),
+            body: body.to_owned(),
+            page: "/dashboard".to_owned(),
+            answers: Vec::new(),
+        }
+    }
+
+    #[tokio::test]
+    async fn whoever_gives_up_waiting_misses_nothing() {
+        let list = List::new(Store::in_memory().unwrap()).unwrap();
+        let mut rows = Rows::new(list.clone());
+        rows.next().await.unwrap();
+        list.add(&notice("the new one"), SystemTime::now()).await.unwrap();
+
+        // The header of the page had something to say first, and this was dropped in the middle.
+        let was_dropped = futures_util::poll!(rows.next()).is_pending();
+
+        assert!(
+            was_dropped,
+            "the database is read elsewhere, which takes a moment"
+        );
+        let told = tokio::time::timeout(Duration::from_secs(20), rows.next()).await;
+        let frame = told.unwrap().unwrap();
+        let [Patch::Set { html, .. }] = &frame.patches[..] else {
+            panic!("{frame:?}");
+        };
+        assert!(html.contains("the new one"));
     }
 }
