@@ -47,10 +47,12 @@ pub(crate) async fn answer(secrets: &dyn Secrets, act: SecretAct) -> Result<Valu
         SecretAct::List => Ok(json!(secrets.names().await?)),
         SecretAct::Set { name, value } => {
             secrets.set(&name, value).await?;
+            tracing::info!(target: "audit", event = "secret_set", name, "a secret was stored");
             Ok(Value::Null)
         }
         SecretAct::Delete { name } => {
             secrets.delete(&name).await?;
+            tracing::info!(target: "audit", event = "secret_deleted", name, "a secret was forgotten");
             Ok(Value::Null)
         }
     }

@@ -19,10 +19,11 @@ use crate::{
     device,
     form::{self, Form},
     front::Visit,
+    headers::OwnWindow,
     keys::Keys,
     login::{self, with_cookie},
     session::Kind,
-    ticket::Purpose,
+    ticket::{Entry, Purpose},
 };
 
 /// `GET /enter?ticket=…`, or with `Authorization: Ticket …`.
@@ -74,6 +75,22 @@ pub(crate) async fn submit(
 
 async fn consume(keys: &Arc<Keys>, visit: &Visit, headers: &HeaderMap, secret: &str) -> Response<Body> {
     let entry = keys.tickets.consume(secret, visit.listener, Instant::now());
+    let is_own_window = entry
+        .as_ref()
+        .is_some_and(|entry| entry.purpose == Purpose::Window);
+    let mut response = lead_in(keys, visit, headers, entry).await;
+    if is_own_window {
+        response.extensions_mut().insert(OwnWindow);
+    }
+    response
+}
+
+async fn lead_in(
+    keys: &Arc<Keys>,
+    visit: &Visit,
+    headers: &HeaderMap,
+    entry: Option<Entry>,
+) -> Response<Body> {
     let result = if entry.is_some() { "right" } else { "wrong" };
     tracing::info!(target: "audit", event = "ticket", listener = visit.listener.as_str(), source = %visit.address, result, "a ticket was presented");
     let Some(entry) = entry else {

@@ -17,7 +17,7 @@ use tower::ServiceExt;
 use crate::{
     answer::{self, No},
     ending::Ending,
-    headers,
+    headers::{self, OwnWindow},
     host::Hosts,
     keys::Keys,
     origin, path,
@@ -64,10 +64,7 @@ const PROXY_PREFIX: &str = "/api/opencode/";
 
 /// Paths that answer without a session, beside the assets.
 fn is_public(path: &str) -> bool {
-    matches!(
-        path,
-        "/healthz" | "/login" | "/enter" | "/pair" | "/sw.js" | "/offline"
-    ) || is_asset(path)
+    matches!(path, "/healthz" | "/login" | "/enter" | "/pair") || is_asset(path)
 }
 
 fn is_asset(path: &str) -> bool {
@@ -99,6 +96,9 @@ impl Front {
             .await;
         let mut response = admitted.unwrap_or_else(|_panicked| No::Internal.json());
         headers::harden(response.headers_mut(), listener);
+        if response.extensions().get::<OwnWindow>().is_some() {
+            headers::without_openers(response.headers_mut());
+        }
         if response.status() == StatusCode::SWITCHING_PROTOCOLS {
             talk.upgraded();
         }
@@ -211,6 +211,7 @@ impl Front {
     ) -> Response<Body> {
         let mut request = request.map(Body::new);
         let caller = session.caller();
+        let is_own_window = session.kind == Kind::Window;
         let pages = match visit.listener {
             Listener::Local => Arc::clone(&self.pages),
             Listener::Tunnel => self
@@ -235,7 +236,11 @@ impl Front {
         extensions.insert(session);
         extensions.insert(caller);
         extensions.insert(Arc::new(chrome));
-        self.dispatch(request).await
+        let mut response = self.dispatch(request).await;
+        if is_own_window {
+            response.extensions_mut().insert(OwnWindow);
+        }
+        response
     }
 
     async fn dispatch(&self, request: Request<Body>) -> Response<Body> {

@@ -40,6 +40,12 @@ fn what_is_done_with_an_agent_and_without_one_is_in_one_chain() {
     check(&set, 0, "", "");
     agent.ask(&["settings", "set", "logs.level", "error"]);
     agent.ask(&["settings", "set", "opencode.env.CANARY", "canary-value"]);
+    agent.ask(&["settings", "set", "secrets.file", "true"]);
+    let stored = with_input(
+        &mut agent.command(&["secret", "set", "tunnel-token", "--stdin"]),
+        "canary-token-4711\n",
+    );
+    check(&stored, 0, "", "");
     agent.ask(&["devices", "token", "backup\u{1b}[2J script"]);
     agent.nexus(&["tunnel", "start"]);
     let home = agent.quit();
@@ -57,6 +63,7 @@ fn what_is_done_with_an_agent_and_without_one_is_in_one_chain() {
         "password_set null",
         "setting \"logs.level\"",
         "setting \"opencode.env.CANARY\"",
+        "secret_set null",
         "script_token null",
         "verb null",
         "revoke_all null",
@@ -72,7 +79,7 @@ fn what_is_done_with_an_agent_and_without_one_is_in_one_chain() {
     assert!(numbers.iter().copied().eq(1..=all.len() as u64), "{numbers:?}");
     let text = stdout(&nexus(&home, &["devices", "audit"]));
     assert!(
-        !text.contains("canary-value") && !text.contains('\u{1b}'),
+        !text.contains("canary-value") && !text.contains("canary-token") && !text.contains('\u{1b}'),
         "{text}"
     );
     assert!(text.contains("value error"), "{text}");

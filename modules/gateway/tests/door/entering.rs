@@ -48,6 +48,19 @@ async fn a_window_enters_by_header_once() {
         (303, Some("/dashboard"))
     );
     assert_eq!(second.status, 401);
+    // Its engine would start a second process for a page that is to be apart from others, which it has none of.
+    let opener = "cross-origin-opener-policy";
+    assert_eq!(first.header(opener), None);
+    let window = house.ask("GET", "/chat").page_of(&first.cookie()).send().await;
+    assert_eq!((window.status, window.header(opener)), (200, None));
+    assert!(
+        window
+            .header("content-security-policy")
+            .is_some_and(|policy| policy.contains("trusted-types"))
+    );
+    let browser = house.enter(Purpose::Link).await;
+    let page = house.ask("GET", "/chat").page_of(&browser).send().await;
+    assert_eq!(page.header(opener), Some("same-origin"));
     let forged = house
         .ask("GET", "/enter")
         .with("Authorization", "Ticket 00")
