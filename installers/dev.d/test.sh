@@ -3,7 +3,7 @@
 
 stages=(fmt clippy tidy unit integration browser desktop)
 unit_limit_s=600
-story_limit_s=900
+story_limit_s=1500
 tester=nexus-test
 # The window lets a driver attach; a build for users does not.
 test_features=window/automation

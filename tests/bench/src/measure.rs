@@ -1,10 +1,10 @@
 //! The measurements, each beside its reference.
 
-use std::{path::PathBuf, time::Duration};
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use anyhow::{Context, bail};
 use serde_json::Value;
-use tokio::{net::TcpListener, process::Command};
+use tokio::process::Command;
 
 use crate::{
     backend,
@@ -89,7 +89,7 @@ pub async fn resident(programs: &Programs, report: &mut Report) -> anyhow::Resul
     let model = fakes::Model::start(0).await?;
     let config = fakes::provider_config(&model.base_url());
     let more = format!("env = {{ OPENCODE_CONFIG_CONTENT = '{config}' }}");
-    let mut agent = Agent::start(&programs.nexus(), &programs.opencode, &more).await?;
+    let agent = Agent::start(&programs.nexus(), &programs.opencode, &more).await?;
     agent.healthy().await?;
     let pids = agent.pids().await?;
     tokio::time::sleep(REST).await;
@@ -173,16 +173,15 @@ pub async fn talk(agent: &Agent, cookie: &str, prompt: &str) -> anyhow::Result<(
 }
 
 /// The proxy against nginx, both in front of a backend that costs nothing.
-pub async fn proxy(_programs: &Programs, report: &mut Report) -> anyhow::Result<()> {
+pub async fn proxy(programs: &Programs, report: &mut Report) -> anyhow::Result<()> {
     let own = std::env::current_exe()?;
-    let listener = TcpListener::bind("127.0.0.1:0").await?;
-    let address = listener.local_addr()?;
-    let password = "a password of this run";
-    let serving = tokio::spawn(backend::serve(listener, password.to_owned()));
-    let nginx = Nginx::start(address, &backend::authorization(password)).await?;
-    let mut agent = Agent::start(&_programs.nexus(), &own, "").await?;
+    let agent = Agent::start(&programs.nexus(), &own, "").await?;
     agent.healthy().await?;
     let cookie = agent.enter().await?;
+    // All three ways lead to the same process: one that shares this one's would be reached in half the time.
+    let (address, password) = upstream(&agent).await?;
+    let authorization = backend::authorization(&password);
+    let nginx = Nginx::start(address, &authorization).await?;
 
     let through_agent = |path: &str| Target {
         address: agent.address,
@@ -197,7 +196,7 @@ pub async fn proxy(_programs: &Programs, report: &mut Report) -> anyhow::Result<
     let directly = |path: &str| Target {
         address,
         path: path.to_owned(),
-        headers: vec![format!("authorization: {}", backend::authorization(password))],
+        headers: vec![format!("authorization: {authorization}")],
     };
 
     let (ours, theirs) = in_turns(&through_agent("/session"), &through_nginx("/session"), 16).await?;
@@ -245,9 +244,8 @@ pub async fn proxy(_programs: &Programs, report: &mut Report) -> anyhow::Result<
         ),
         Weight::Binding,
     );
-    agent.quit().await?;
     nginx.quit().await?;
-    serving.abort();
+    agent.quit().await?;
     Ok(())
 }
 
@@ -272,11 +270,9 @@ async fn in_turns(
     Ok(((a, b), (c, d)))
 }
 
-/// A real listing of the real opencode, through the agent and past it.
-pub async fn real_opencode(programs: &Programs, report: &mut Report) -> anyhow::Result<()> {
-    let mut agent = Agent::start(&programs.nexus(), &programs.opencode, "").await?;
+/// Where the server behind an agent listens, and its password.
+async fn upstream(agent: &Agent) -> anyhow::Result<(SocketAddr, String)> {
     let status = agent.healthy().await?;
-    let cookie = agent.enter().await?;
     let pid = status["pid"].as_u64().context("no pid")?;
     let port = status["port"].as_u64().context("no port")?;
     let environment = std::fs::read(format!("/proc/{pid}/environ"))?;
@@ -284,15 +280,24 @@ pub async fn real_opencode(programs: &Programs, report: &mut Report) -> anyhow::
         .split(|byte| *byte == 0)
         .filter_map(|entry| std::str::from_utf8(entry).ok())
         .find_map(|entry| entry.strip_prefix("OPENCODE_SERVER_PASSWORD="))
-        .context("no password")?
-        .to_owned();
+        .context("no password")?;
+    let address = SocketAddr::from(([127, 0, 0, 1], u16::try_from(port)?));
+    Ok((address, password.to_owned()))
+}
+
+/// A real listing of the real opencode, through the agent and past it.
+pub async fn real_opencode(programs: &Programs, report: &mut Report) -> anyhow::Result<()> {
+    let agent = Agent::start(&programs.nexus(), &programs.opencode, "").await?;
+    agent.healthy().await?;
+    let cookie = agent.enter().await?;
+    let (address, password) = upstream(&agent).await?;
     let through = Target {
         address: agent.address,
         path: "/api/opencode/session".to_owned(),
         headers: vec![format!("cookie: {cookie}")],
     };
     let direct = Target {
-        address: ([127, 0, 0, 1], u16::try_from(port)?).into(),
+        address,
         path: "/session".to_owned(),
         headers: vec![format!("authorization: {}", backend::authorization(&password))],
     };

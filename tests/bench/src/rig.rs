@@ -10,10 +10,7 @@ use std::{
 
 use anyhow::{Context, bail};
 use serde_json::Value;
-use tokio::{
-    io::{AsyncBufReadExt, BufReader, Lines},
-    process::{Child, ChildStdout, Command},
-};
+use tokio::process::{Child, Command};
 
 /// How long anything may take that is not itself measured.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -21,7 +18,6 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// A running agent in a folder of its own.
 pub struct Agent {
     child: Child,
-    lines: Lines<BufReader<ChildStdout>>,
     home: tempfile::TempDir,
     nexus: PathBuf,
     /// Where it listens.
@@ -50,19 +46,17 @@ impl Agent {
         )?;
         let address = SocketAddr::from(([127, 0, 0, 1], port));
         let began = Instant::now();
-        let mut child = Self::command(nexus, home.path())
-            .args(["run", "--headless", "--demo"])
+        let child = Self::command(nexus, home.path())
+            .args(["run", "--headless"])
             .stdin(Stdio::null())
-            .stdout(Stdio::piped())
+            .stdout(Stdio::null())
             .stderr(Stdio::null())
             .kill_on_drop(true)
             .spawn()
             .context("could not start nexus")?;
         let until_served = served(address, began).await?;
-        let stdout = child.stdout.take().context("stdout was piped above")?;
         Ok(Self {
             child,
-            lines: BufReader::new(stdout).lines(),
             home,
             nexus: nexus.to_owned(),
             address,
@@ -118,19 +112,17 @@ impl Agent {
         }
     }
 
-    /// Enters by the printed link; the session's cookie, e.g. `"nexus=…"`.
+    /// Enters by a fresh link; the session's cookie, e.g. `"nexus=…"`.
     ///
     /// # Errors
-    /// When the link is not printed or does not enter.
-    pub async fn enter(&mut self) -> anyhow::Result<String> {
-        let ticket = loop {
-            let line = tokio::time::timeout(PATIENCE, self.lines.next_line())
-                .await??
-                .context("it ended")?;
-            if let Some((_, ticket)) = line.split_once("ticket=") {
-                break ticket.to_owned();
-            }
-        };
+    /// When there is no link or it does not enter.
+    pub async fn enter(&self) -> anyhow::Result<String> {
+        let output = Self::command(&self.nexus, self.home.path())
+            .args(["open", "--print-url"])
+            .output()
+            .await?;
+        let link = String::from_utf8(output.stdout)?;
+        let (_, ticket) = link.trim().split_once("ticket=").context("no link was printed")?;
         let base = format!("http://{}", self.address);
         let answer = reqwest::Client::builder()
             .redirect(reqwest::redirect::Policy::none())

@@ -19,7 +19,7 @@ pub async fn measure(programs: &Programs, report: &mut Report) -> anyhow::Result
     }
     report.at_most("installed programs", installed, "MB", 25.0, "", Weight::Binding);
 
-    let mut agent = Agent::start(&programs.nexus(), &programs.opencode, "").await?;
+    let agent = Agent::start(&programs.nexus(), &programs.opencode, "").await?;
     agent.healthy().await?;
     let cookie = agent.enter().await?;
     let base = format!("http://{}", agent.address);

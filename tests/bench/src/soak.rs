@@ -46,7 +46,7 @@ pub async fn soak(programs: &Programs, report: &mut Report, minutes: u64) -> any
         "env = {{ OPENCODE_CONFIG_CONTENT = '{config}' }}\nrestart = {{ max_failures = 1000, initial_delay_s = 0, \
          max_delay_s = 1 }}"
     );
-    let mut agent = Agent::start(&programs.nexus(), &programs.opencode, &more).await?;
+    let agent = Agent::start(&programs.nexus(), &programs.opencode, &more).await?;
     agent.healthy().await?;
     let cookie = agent.enter().await?;
     let pid = *agent.pids().await?.last().context("no agent")?;
