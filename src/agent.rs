@@ -28,10 +28,6 @@ use crate::{
     signals,
 };
 
-/// One worker serves everything: the agent waits more than it computes, and hashing, files and the database run beside
-/// it. A second one serves no more requests a second (measured, two cores), but is woken for each event first, and makes
-/// it late.
-const WORKERS: usize = 1;
 /// Blocking calls (database, files, password hashing) at once.
 const BLOCKING_MAX: usize = 16;
 /// What a blocked call may delay the end by.
@@ -55,8 +51,10 @@ pub struct Start {
 /// # Errors
 /// What kept it from starting.
 pub fn run(dirs: Dirs, start: Start, instance: Instance) -> anyhow::Result<ExitCode> {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(WORKERS)
+    // One thread serves everything: the agent waits more than it computes, and hashing, files and the database run beside
+    // it. A second one serves no more requests a second (measured, two cores), but is woken for each event first, and
+    // makes it late; handing work over between threads would cost time even with a single one of them.
+    let runtime = tokio::runtime::Builder::new_current_thread()
         .max_blocking_threads(BLOCKING_MAX)
         .enable_all()
         .build()

@@ -44,7 +44,7 @@ impl Api {
     ) -> anyhow::Result<(Self, EventReader)> {
         let http = call::client().context("could not make the HTTP client for opencode")?;
         let hub = Hub::new();
-        let reader = EventReader::new(hub.clone(), http.clone(), upstream.clone(), heard);
+        let reader = EventReader::new(hub.clone(), upstream.clone(), heard);
         Ok((Self { http, upstream, hub }, reader))
     }
 

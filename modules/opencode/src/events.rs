@@ -6,6 +6,7 @@
 
 mod reader;
 mod sse;
+mod stream;
 mod tap;
 
 use std::sync::{

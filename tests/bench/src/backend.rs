@@ -1,19 +1,29 @@
 //! A backend that costs nothing: it stands where opencode would, answers 2 KiB to everything, and tells the time on
 //! its event stream.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::{
+    sync::{
+        LazyLock,
+        atomic::{AtomicU32, Ordering},
+    },
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
 
 use anyhow::{Context, bail};
 use base64::Engine;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
+    time::{Instant, Interval, interval_at},
 };
 
 /// What every ordinary answer holds.
 const BODY_BYTES: usize = 2048;
 /// How often the event stream tells the time: 300 times a second, as fast as answers have to be shown.
 const TICK: Duration = Duration::from_micros(3_333);
+/// No two streams tell the time at once, or the one would be late for the other's sake: each begins so much after the
+/// one before, by more than the millisecond that timers here are exact to.
+const APART: Duration = Duration::from_micros(1_111);
 /// Longest head.
 const HEAD_BYTES_MAX: usize = 64 * 1024;
 /// The user opencode expects.
@@ -25,10 +35,10 @@ pub fn authorization(password: &str) -> String {
     format!("Basic {pair}")
 }
 
-/// Microseconds since 1970.
-pub fn now_us() -> u64 {
+/// Nanoseconds since 1970.
+pub fn now_ns() -> u64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(since.as_micros()).unwrap_or(u64::MAX)
+    u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)
 }
 
 /// Plays `opencode serve --hostname H --port N` until it is ended.
@@ -108,7 +118,7 @@ async fn tell_time(mut stream: TcpStream) -> anyhow::Result<()> {
     let head = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n";
     stream.write_all(head.as_bytes()).await?;
     let mut line = r#"{"payload":{"type":"server.connected","properties":{}}}"#.to_owned();
-    let mut tick = tokio::time::interval(TICK);
+    let mut tick = ticks();
     loop {
         let text = format!("data: {line}\n\n");
         stream
@@ -116,10 +126,22 @@ async fn tell_time(mut stream: TcpStream) -> anyhow::Result<()> {
             .await?;
         tick.tick().await;
         line = format!(
-            r#"{{"directory":"/bench","payload":{{"type":"bench.tick","properties":{{"at_us":{}}}}}}}"#,
-            now_us()
+            r#"{{"directory":"/bench","payload":{{"type":"bench.tick","properties":{{"at_ns":{}}}}}}}"#,
+            now_ns()
         );
     }
+}
+
+/// The times of one more stream.
+fn ticks() -> Interval {
+    static BEGAN: LazyLock<Instant> = LazyLock::new(Instant::now);
+    static STREAMS: AtomicU32 = AtomicU32::new(0);
+    let own = APART * (STREAMS.fetch_add(1, Ordering::Relaxed) % 3);
+    let mut next = *BEGAN + own;
+    while next < Instant::now() {
+        next += TICK;
+    }
+    interval_at(next, TICK)
 }
 
 fn answer(status: u16, body: &str) -> Vec<u8> {

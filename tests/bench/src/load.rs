@@ -91,14 +91,14 @@ impl Target {
         stream.write_all(self.request().as_bytes()).await?;
         let mut late = Vec::new();
         let mut buffer = Vec::new();
-        let mark = b"\"at_us\":";
+        let mark = b"\"at_ns\":";
         let end = Instant::now() + time;
         while Instant::now() < end {
             let read = tokio::time::timeout(Duration::from_secs(5), stream.read_buf(&mut buffer));
             if read.await.context("the event stream is silent")?? == 0 {
                 bail!("the event stream ended: {}", String::from_utf8_lossy(&buffer));
             }
-            let arrived = crate::backend::now_us();
+            let arrived = crate::backend::now_ns();
             while let Some(at) = find(&buffer, mark) {
                 let digits: String = buffer[at + mark.len()..]
                     .iter()
@@ -112,7 +112,7 @@ impl Target {
         }
         late.sort_unstable();
         let middle = *late.get(late.len() / 2).context("no time was told")?;
-        Ok(f64::from(u32::try_from(middle)?))
+        Ok(Duration::from_nanos(middle).as_secs_f64() * 1e6)
     }
 }
 

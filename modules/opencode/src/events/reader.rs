@@ -8,9 +8,7 @@ use std::{
     time::Duration,
 };
 
-use futures_util::StreamExt;
 use kit::{CancellationToken, Upstream};
-use reqwest::header;
 use tokio::{
     sync::watch,
     time::{Instant, sleep, timeout},
@@ -19,6 +17,7 @@ use tokio::{
 use super::{
     Hub, Signal,
     sse::{EVENT_BYTES_MAX, Found, Sse},
+    stream::{EventStream, StreamError},
     tap,
 };
 use crate::wire::{Event, Line};
@@ -40,25 +39,14 @@ const GOOD_STREAM: Duration = Duration::from_secs(30);
 /// Reads the events of whichever server runs. There is to be one of it.
 pub struct EventReader {
     hub: Hub,
-    http: reqwest::Client,
     upstream: watch::Receiver<Option<Upstream>>,
     /// Bytes heard so far.
     heard: Arc<AtomicU64>,
 }
 
 impl EventReader {
-    pub(crate) fn new(
-        hub: Hub,
-        http: reqwest::Client,
-        upstream: watch::Receiver<Option<Upstream>>,
-        heard: Arc<AtomicU64>,
-    ) -> Self {
-        Self {
-            hub,
-            http,
-            upstream,
-            heard,
-        }
+    pub(crate) fn new(hub: Hub, upstream: watch::Receiver<Option<Upstream>>, heard: Arc<AtomicU64>) -> Self {
+        Self { hub, upstream, heard }
     }
 
     /// Keeps the stream open until `stop`, or until nobody is left to name a server.
@@ -128,29 +116,15 @@ impl EventReader {
 
     async fn try_stream(&self, upstream: &Upstream) -> Result<std::convert::Infallible, Ended> {
         let hub = &self.hub;
-        let request = self
-            .http
-            .get(format!("http://{}/global/event", upstream.address))
-            .header(header::AUTHORIZATION, upstream.authorization.expose())
-            .header(header::ACCEPT, "text/event-stream");
-        let response = timeout(OPEN_TIMEOUT, request.send())
+        let mut stream = timeout(OPEN_TIMEOUT, EventStream::open(upstream))
             .await
             .map_err(|_late| Ended::NotOpened)??;
-        let is_stream = response
-            .headers()
-            .get(header::CONTENT_TYPE)
-            .and_then(|value| value.to_str().ok())
-            .is_some_and(|value| value.starts_with("text/event-stream"));
-        if !response.status().is_success() || !is_stream {
-            return Err(Ended::Refused(response.status().as_u16()));
-        }
         sleep(GREETING_IS_EARLY).await;
-        let mut chunks = response.bytes_stream();
         let mut sse = Sse::new(EVENT_BYTES_MAX);
         let mut folders = Folders::default();
         let mut found = Vec::new();
         loop {
-            let chunk = timeout(STALL_MAX, chunks.next())
+            let chunk = timeout(STALL_MAX, stream.chunk())
                 .await
                 .map_err(|_late| Ended::Stalled)?;
             let chunk = chunk.ok_or(Ended::Closed)??;
@@ -176,10 +150,8 @@ enum Ended {
     Stalled,
     #[error("the server did not open it within {} s", OPEN_TIMEOUT.as_secs())]
     NotOpened,
-    #[error("the server answered with status {0}")]
-    Refused(u16),
-    #[error("it broke: {0}")]
-    Broke(#[from] reqwest::Error),
+    #[error(transparent)]
+    Stream(#[from] StreamError),
 }
 
 /// Hands the lines on as they came, unread.

@@ -1,5 +1,7 @@
 //! Server-sent events, as far as they carry data: <https://html.spec.whatwg.org/multipage/server-sent-events.html>.
 
+use memchr::memchr2;
+
 /// Largest event that is kept. A prompt with a 10 MiB picture comes back as 14 MB of text.
 pub(super) const EVENT_BYTES_MAX: usize = 32 * 1024 * 1024;
 
@@ -44,7 +46,7 @@ impl Sse {
             self.ends_with_cr = false;
             chunk = chunk.strip_prefix(b"\n").unwrap_or(chunk);
         }
-        while let Some(end) = chunk.iter().position(|byte| matches!(byte, b'\n' | b'\r')) {
+        while let Some(end) = memchr2(b'\n', b'\r', chunk) {
             let (line, rest) = chunk.split_at(end);
             self.keep(line);
             self.end_of_line(&mut found);
