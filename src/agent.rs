@@ -211,7 +211,7 @@ fn open_store(dirs: &Dirs, began: SystemTime) -> anyhow::Result<(Store, Option<S
         tracing::error!("{damage}");
         return Ok((Store::in_memory()?, Some(damage)));
     }
-    let (store, quarantined) = Store::open(&dirs.state.join("state.db"), began)?;
+    let (store, quarantined) = Store::open(&dirs.database(), began)?;
     let damage = quarantined.map(|found| {
         format!(
             "The database could not be read. It was kept as {} and a new one was begun: everybody has to log in again.",

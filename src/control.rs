@@ -12,7 +12,7 @@ mod plainly;
 pub mod server;
 mod socket;
 
-use kit::Secret;
+use kit::{Secret, text::sentence};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -291,19 +291,6 @@ impl From<kit::SecretsError> for Failure {
     }
 }
 
-/// Error texts are lower case without a period; what a person reads is a sentence.
-pub fn sentence(text: &str) -> String {
-    let mut chars = text.chars();
-    let Some(first) = chars.next() else {
-        return String::new();
-    };
-    let mut sentence: String = first.to_uppercase().chain(chars).collect();
-    if !sentence.ends_with(['.', '!', '?', ')', ':', '"']) {
-        sentence.push('.');
-    }
-    sentence
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -333,12 +320,5 @@ mod tests {
             serde_json::to_string(&Answer::Error(Failure::new(Code::NeedsUser, "Unlock it."))).unwrap(),
             r#"{"error":{"code":"needs_user","message":"Unlock it."}}"#
         );
-    }
-
-    #[test]
-    fn an_error_text_becomes_a_sentence() {
-        assert_eq!(sentence("could not start it"), "Could not start it.");
-        assert_eq!(sentence("Done."), "Done.");
-        assert_eq!(sentence(""), "");
     }
 }

@@ -3,8 +3,6 @@
 mod audit;
 mod totp;
 
-pub(crate) use audit::damage;
-
 use gateway::{Door, SessionView};
 use kit::time::rfc3339;
 use serde_json::{Value, json};

@@ -3,13 +3,14 @@
 use std::time::{Duration, SystemTime};
 
 use ::logs::{Entry, Follow, Level, Query, QueryError};
+use kit::text::sentence;
 
 use super::{
     Cx,
     grammar::Logs,
     print::{self, Format},
 };
-use crate::control::{Code, Failure, sentence};
+use crate::control::{Code, Failure};
 
 /// How often new lines are looked for.
 const LOOK_EVERY: Duration = Duration::from_millis(200);

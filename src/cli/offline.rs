@@ -56,8 +56,8 @@ impl Offline {
     }
 
     fn store(&self) -> Result<Store, Failure> {
-        let (store, _) = Store::open(&self.cx.dirs.state.join("state.db"), SystemTime::now())
-            .map_err(anyhow::Error::from)?;
+        let (store, _) =
+            Store::open(&self.cx.dirs.database(), SystemTime::now()).map_err(anyhow::Error::from)?;
         Ok(store)
     }
 

@@ -4,7 +4,7 @@ use gateway::{
     Door,
     credential::{self, SetError},
 };
-use kit::Secret;
+use kit::{Secret, text::sentence};
 use serde_json::{Value, json};
 
 use super::{
@@ -14,7 +14,7 @@ use super::{
     offline::Offline,
     print::{self, Format},
 };
-use crate::control::{Client, Code, Failure, Request, sentence};
+use crate::control::{Client, Code, Failure, Request};
 
 pub(super) fn act(cx: &Cx, asked: Password) -> Result<(), Failure> {
     match asked {

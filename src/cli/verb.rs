@@ -1,7 +1,7 @@
 //! `nexus NOUN VERB …`: what modules declare.
 
 use clap::ArgMatches;
-use kit::{Reply, Verb};
+use kit::{Reply, Verb, text::sentence};
 use serde_json::Value;
 
 use super::{
@@ -9,7 +9,7 @@ use super::{
     print::{self, Format},
 };
 use crate::{
-    control::{Client, Failure, Request, sentence},
+    control::{Client, Failure, Request},
     modules::{NOUNS, Noun},
 };
 

@@ -169,7 +169,7 @@ impl Driver {
                 kind: NoticeKind::Agent,
                 key: "choice".to_owned(),
                 title: title.to_owned(),
-                body: crate::control::sentence(&text),
+                body: kit::text::sentence(&text),
                 page: "/dashboard".to_owned(),
                 answers: Vec::new(),
             });

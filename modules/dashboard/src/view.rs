@@ -5,7 +5,7 @@ use std::{
     time::SystemTime,
 };
 
-use kit::{AgentFacts, Fact, ModuleId, ModuleView, Overview, State, Status, VerbSpec};
+use kit::{AgentFacts, Fact, ModuleId, ModuleView, Overview, State, Status, VerbSpec, text::capital};
 use tokio::sync::watch;
 use web::parts::{Tone, tone};
 
@@ -181,18 +181,6 @@ fn phrase(state: State) -> Option<&'static str> {
         State::Blocked => Some("is blocked"),
         State::NeedsAction => Some("needs you"),
     }
-}
-
-/// Titles that begin a sentence do so with a capital, except names that are written small.
-fn capital(title: &str) -> String {
-    if title == "opencode" {
-        return title.to_owned();
-    }
-    let mut letters = title.chars();
-    letters
-        .next()
-        .map(|first| first.to_uppercase().chain(letters).collect())
-        .unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -26,12 +26,20 @@ use tokio::sync::mpsc;
 use tracing::{Level, Subscriber};
 use tracing_subscriber::{Layer, filter::Targets, registry::LookupSpan};
 
-pub use chain::{Broken, Line};
+pub use chain::{Broken, Line, Told};
 pub use hear::TARGET;
 pub use table::{Whole, newest, read, verify};
 
 use flood::Flood;
 use hear::{Ears, Heard};
+
+/// What a broken chain means to its owner.
+pub fn damage(broken: &Broken) -> String {
+    format!(
+        "The audit log was changed by somebody: {broken}. Look who uses this account, set a new password, and compare with \
+         an earlier export."
+    )
+}
 
 /// Lines that wait to be kept; what finds no room is counted.
 const WAITING_MAX: usize = 1024;
@@ -102,7 +110,9 @@ impl Recorder {
                 () = stop.cancelled() => break,
             }
             self.take(&mut batch);
-            self.keep().await;
+            if let Err(error) = self.keep().await {
+                tracing::warn!(%error, "what was done could not be kept in the audit log; it is tried again");
+            }
         }
         self.finish().await;
     }
@@ -115,7 +125,10 @@ impl Recorder {
         }
         self.take(&mut batch);
         self.pending.extend(self.flood.rest(SystemTime::now()));
-        self.keep().await;
+        if let Err(error) = self.keep().await {
+            let count = self.pending.len();
+            tracing::error!(%error, count, "what was done last is not in the audit log");
+        }
     }
 
     /// Makes lines of what was heard, but for what comes in floods.
@@ -123,23 +136,27 @@ impl Recorder {
         for heard in batch.drain(..) {
             self.pending.extend(self.flood.admit(heard));
         }
-        let lost = self.lost.swap(0, Ordering::Relaxed);
-        if lost > 0 {
-            self.pending.push(Heard::lost(lost, SystemTime::now()));
-        }
     }
 
-    async fn keep(&mut self) {
-        if self.pending.is_empty() {
-            return;
+    /// Writes down what is pending, and how much found no room; on failure all of it is pending still.
+    async fn keep(&mut self) -> Result<(), StoreError> {
+        let lost = self.lost.swap(0, Ordering::Relaxed);
+        let mut lines = std::mem::take(&mut self.pending);
+        if lost > 0 {
+            lines.push(Heard::lost(lost, SystemTime::now()));
         }
-        let lines = Arc::new(std::mem::take(&mut self.pending));
+        if lines.is_empty() {
+            return Ok(());
+        }
+        let lines = Arc::new(lines);
         let kept = Arc::clone(&lines);
-        if let Err(error) = self.store.write(move |db| table::append(db, &kept)).await {
-            tracing::warn!(%error, "what was done could not be kept in the audit log; it is tried again");
-            let mut lines = Arc::try_unwrap(lines).unwrap_or_else(|shared| shared.to_vec());
-            lines.truncate(WAITING_MAX);
-            self.pending = lines;
+        let written = self.store.write(move |db| table::append(db, &kept)).await;
+        if written.is_err() {
+            self.lost.fetch_add(lost, Ordering::Relaxed);
+            self.pending = Arc::try_unwrap(lines).unwrap_or_else(|shared| shared.to_vec());
+            // The line about the lost ones is made anew when it is tried again.
+            self.pending.truncate(self.pending.len() - usize::from(lost > 0));
         }
+        written
     }
 }

@@ -36,6 +36,12 @@ impl Clock {
         }
     }
 
+    /// What the wall clock says, wherever it was set to. For what others read off clocks of their own, like the codes of an
+    /// app; nothing expires by it.
+    pub(crate) fn wall(&self) -> SystemTime {
+        (self.source)()
+    }
+
     /// What the wall clock says, or the latest time seen and what has passed since, whichever is later.
     pub fn now(&self) -> SystemTime {
         let read = since_epoch((self.source)());

@@ -51,9 +51,11 @@ pub(crate) async fn revoke(
         "" => keys.sessions.end(|session| session.id == id.expose()).await,
         _ => keys.end_all_but(Some(&caller.session)).await,
     };
-    tracing::info!(target: "audit", event = "revoke", by = caller.session, session = id.expose(), "sessions were revoked");
     match outcome {
-        Ok(_) => answer::see("/devices"),
+        Ok(count) => {
+            tracing::info!(target: "audit", event = "revoke", by = caller.session, session = id.expose(), count, "sessions were revoked");
+            answer::see("/devices")
+        }
         Err(error) => {
             tracing::warn!(%error, "ended sessions could not be removed from the database");
             No::Internal.answer(&headers)

@@ -117,18 +117,27 @@ impl Door {
     }
 
     /// Asks for codes from now on, when `code` shows that an app knows the secret that was offered within the last ten
-    /// minutes. Gives the recovery codes, which are kept nowhere.
+    /// minutes. Gives the recovery codes, which are kept nowhere. Once begun it is done to the end, even if whoever asked
+    /// goes away.
     ///
     /// # Errors
-    /// [`SecondFactorError`]; nothing has changed then.
+    /// [`SecondFactorError`]; what was asked for before is asked for still.
     pub async fn confirm_second_factor(&self, code: &Secret) -> Result<Vec<Secret>, SecondFactorError> {
-        let (now, instant) = (self.0.clock.now(), Instant::now());
-        let codes = self.0.second.confirm(code.expose(), now, instant).await?;
-        self.tell_second_factor(
-            "on",
-            "It is asked for beside the password when somebody logs in from outside.",
-        );
-        Ok(codes)
+        let (door, code) = (self.clone(), code.clone());
+        let confirming = tokio::spawn(async move {
+            let (now, instant) = (door.0.clock.wall(), Instant::now());
+            let codes = door.0.second.confirm(code.expose(), now, instant).await?;
+            // A login that is under way and was asked for the password alone is to begin again.
+            door.0.outdate_proofs();
+            door.tell_second_factor(
+                "on",
+                "It is asked for beside the password when somebody logs in from outside. Devices that are logged in stay so.",
+            );
+            Ok(codes)
+        });
+        confirming
+            .await
+            .unwrap_or_else(|panicked| std::panic::resume_unwind(panicked.into_panic()))
     }
 
     /// New recovery codes in place of the former ones.
@@ -258,7 +267,7 @@ impl Door {
     /// When the database fails.
     pub async fn script_token(&self, name: &str) -> Result<Secret, StoreError> {
         let (session, token) = self.0.sessions.begin(Kind::Script, Listener::Local, name).await?;
-        tracing::info!(target: "audit", event = "script_token", session = session.id, "a token for a script was made");
+        tracing::info!(target: "audit", event = "script_token", session = session.id, device = name, "a token for a script was made");
         Ok(token)
     }
 }

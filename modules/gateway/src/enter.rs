@@ -16,12 +16,12 @@ use web::html;
 
 use crate::{
     answer::{self, No},
+    begin::{self, NotBegun},
     device,
     form::{self, Form},
     front::Visit,
     headers::OwnWindow,
     keys::Keys,
-    login::{self, with_cookie},
     session::Kind,
     ticket::{Entry, Purpose},
 };
@@ -107,20 +107,14 @@ async fn lead_in(
         // Good at the other listener only.
         Purpose::Pairing => return expired(),
     };
-    match keys.sessions.begin(kind, visit.listener, &device).await {
-        Ok((session, _)) if !keys.tickets.holds(&entry) => {
-            // All were sent out while the session began, perhaps too early to have ended it.
-            login::end(keys, &session.id).await;
-            expired()
-        }
-        Ok((_, token)) => with_cookie(
-            answer::see(&entry.path),
-            &keys.cookie(visit.listener).set(token.expose()),
-        ),
-        Err(error) => {
-            tracing::warn!(%error, "a session could not be saved");
-            No::Internal.answer(headers)
-        }
+    match begin::begin(keys, visit, kind, &device, &entry.path, || {
+        keys.tickets.holds(&entry)
+    })
+    .await
+    {
+        Ok((_, response)) => response,
+        Err(NotBegun::Void) => expired(),
+        Err(NotBegun::Failed) => No::Internal.answer(headers),
     }
 }
 

@@ -68,11 +68,7 @@ fn is_public(path: &str) -> bool {
 }
 
 fn is_asset(path: &str) -> bool {
-    path.starts_with("/assets/")
-        || matches!(
-            path,
-            "/sw.js" | "/manifest.webmanifest" | "/offline" | "/favicon.ico"
-        )
+    path.starts_with("/assets/") || matches!(path, "/sw.js" | "/offline")
 }
 
 fn is_api(path: &str) -> bool {

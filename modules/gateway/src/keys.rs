@@ -157,6 +157,11 @@ impl Keys {
         self.generation.load(Ordering::Acquire) == proof.0
     }
 
+    /// From here on no proof that was given holds any more.
+    pub(crate) fn outdate_proofs(&self) {
+        self.generation.fetch_add(1, Ordering::AcqRel);
+    }
+
     /// Sets a password and ends every session but `kept`, with its streams, and every ticket.
     ///
     /// Once begun it is done to the end, even if whoever asked goes away: a new password beside the old sessions would
@@ -194,7 +199,7 @@ impl Keys {
                 .unwrap_or_else(|panicked| Err(not_saved(panicked)))?,
         }
         // First what is under way loses its proof, then what has begun ends: no login falls between the two.
-        self.generation.fetch_add(1, Ordering::AcqRel);
+        self.outdate_proofs();
         if let Err(error) = self.end_all_but(kept).await {
             tracing::warn!(%error, "ended sessions could not be removed from the database");
         }

@@ -16,6 +16,7 @@ mod answer;
 mod api;
 mod assets;
 pub mod audit;
+mod begin;
 mod clock;
 mod cookie;
 pub mod credential;

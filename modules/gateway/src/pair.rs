@@ -16,11 +16,11 @@ use web::{Markup, html};
 
 use crate::{
     answer::{self, No},
+    begin::{self, NotBegun},
     device,
     form::{self, Form},
     front::Visit,
     keys::Keys,
-    login::{self, with_cookie},
     session::{Kind, Session},
 };
 
@@ -61,28 +61,16 @@ pub(crate) async fn submit(
     let Some(entry) = entry else {
         return expired();
     };
-    // A device that is paired again leaves no second session behind.
-    if let Some(former) = keys.session(visit.listener, &headers) {
-        login::end(&keys, &former.id).await;
-    }
+    begin::end_former(&keys, &visit, &headers).await;
     let device = named(form.text("name").expose(), &headers);
-    match keys.sessions.begin(Kind::Paired, visit.listener, &device).await {
-        Ok((session, _)) if !keys.tickets.holds(&entry) => {
-            // All were sent out while the session began, perhaps too early to have ended it.
-            login::end(&keys, &session.id).await;
-            expired()
-        }
-        Ok((session, token)) => {
+    let still_holds = || keys.tickets.holds(&entry);
+    match begin::begin(&keys, &visit, Kind::Paired, &device, &entry.path, still_holds).await {
+        Ok((session, response)) => {
             tell(&keys, &visit, &session);
-            with_cookie(
-                answer::see(&entry.path),
-                &keys.cookie(visit.listener).set(token.expose()),
-            )
+            response
         }
-        Err(error) => {
-            tracing::warn!(%error, "a session could not be saved");
-            No::Internal.answer(&headers)
-        }
+        Err(NotBegun::Void) => expired(),
+        Err(NotBegun::Failed) => No::Internal.answer(&headers),
     }
 }
 

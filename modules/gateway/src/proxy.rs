@@ -74,16 +74,18 @@ impl Proxy {
         let Some(upstream) = self.upstream.borrow().clone() else {
             return No::Unavailable.json();
         };
-        if listed.template.ends_with("/reply") {
-            let (by, listener) = (&session.id, session.listener.as_str());
-            tracing::info!(target: "audit", event = "api_reply", path = listed.template, by, listener, "a request of opencode was answered by a program");
-        }
         // Whoever ends a session ends what is under way in it, on this side and on opencode's.
-        tokio::select! {
+        let answer = tokio::select! {
             biased;
             () = session.ended.cancelled() => No::Session.json(),
             answer = self.forward(listed, &upstream, target, session, request) => answer,
+        };
+        if listed.is_reply() {
+            let (by, listener) = (&session.id, session.listener.as_str());
+            let status = answer.status().as_u16();
+            tracing::info!(target: "audit", event = "api_reply", path = listed.template, status, by, listener, "a program answered a request of opencode");
         }
+        answer
     }
 
     async fn forward(

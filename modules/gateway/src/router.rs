@@ -14,7 +14,7 @@ use kit::{Module, ModuleId};
 use crate::{
     answer::{self, No},
     api::{self, Api},
-    assets, audit, devices, enter,
+    assets, audit, begin, devices, enter,
     keys::Keys,
     live::{self, Live},
     login, pair, password, second,
@@ -98,5 +98,5 @@ async fn logout(State(keys): State<Arc<Keys>>, request: Request<Body>) -> Respon
         tracing::warn!(%error, "an ended session could not be removed from the database");
     }
     tracing::info!(target: "audit", event = "logout", session = caller.session, "a session was ended by its owner");
-    login::with_cookie(answer::see("/login"), &keys.cookie(caller.listener).unset())
+    begin::with_cookie(answer::see("/login"), &keys.cookie(caller.listener).unset())
 }

@@ -103,17 +103,23 @@ pub enum SecondFactorError {
     Off,
 }
 
-/// Whether a code is asked for, and could be checked now. For whoever looks without an agent.
+/// The recovery codes that are left where a code is asked for and could be checked now; `None` where none is asked for.
+/// For whoever looks without an agent.
 ///
 /// # Errors
 /// What keeps everybody from logging in from outside.
 pub async fn look_at_second_factor(
     config: &Path,
     secrets: Arc<dyn Secrets>,
-) -> Result<Standing, SecondFactorError> {
+) -> Result<Option<usize>, SecondFactorError> {
     let factor = SecondFactor::new(config, secrets);
+    let standing = factor.standing();
     factor.seed().await?;
-    Ok(factor.standing())
+    match standing {
+        Standing::Off => Ok(None),
+        Standing::On { recovery_left } => Ok(Some(recovery_left)),
+        Standing::Broken => Err(factor.broken()),
+    }
 }
 
 /// What an app needs, shown once.
@@ -177,23 +183,25 @@ impl SecondFactor {
             // Switched off or broken while the password was looked at: whoever logs in tries again.
             return Ok(false);
         };
-        let digits: String = typed.chars().filter(|letter| !letter.is_whitespace()).collect();
+        let digits = digits(typed);
         if let Some(step) = seed.step_of(&digits, now) {
             if step <= kept.last_step {
                 return Ok(false);
             }
             kept.last_step = step;
-        } else if let Some(used) = recovery::fingerprint(typed).map(|print| token::hex(&print)) {
-            let before = kept.recovery.len();
-            kept.recovery.retain(|left| *left != used);
-            if kept.recovery.len() == before {
-                return Ok(false);
-            }
-            tracing::info!(target: "audit", event = "recovery_code", left = kept.recovery.len(), "a recovery code was used");
-        } else {
+            self.write(&kept)?;
+            return Ok(true);
+        }
+        let Some(used) = recovery::fingerprint(&digits).map(|print| token::hex(&print)) else {
+            return Ok(false);
+        };
+        let before = kept.recovery.len();
+        kept.recovery.retain(|left| *left != used);
+        if kept.recovery.len() == before {
             return Ok(false);
         }
         self.write(&kept)?;
+        tracing::info!(target: "audit", event = "recovery_code", left = kept.recovery.len(), "a recovery code was used");
         Ok(true)
     }
 
@@ -218,6 +226,7 @@ impl SecondFactor {
     }
 
     /// Puts the offered seed in force when `typed` is a code of it, and gives the recovery codes, which are kept nowhere.
+    /// To be waited for to its end: seed and file belong together.
     pub(crate) async fn confirm(
         &self,
         typed: &str,
@@ -226,15 +235,27 @@ impl SecondFactor {
     ) -> Result<Vec<Secret>, SecondFactorError> {
         let _changing = self.changing.lock().await;
         let seed = self.waiting(instant).ok_or(SecondFactorError::NotOffered)?;
-        let digits: String = typed.chars().filter(|letter| !letter.is_whitespace()).collect();
-        let step = seed.step_of(&digits, now).ok_or(SecondFactorError::WrongCode)?;
+        let step = seed
+            .step_of(&digits(typed), now)
+            .ok_or(SecondFactorError::WrongCode)?;
+        let former = match self.read() {
+            Stored::On(_) => self.secrets.get(SECRET).await?,
+            Stored::Off | Stored::Broken => None,
+        };
         // First the seed: a factor that is on without one would keep everybody out.
         self.secrets.set(SECRET, seed.text()).await?;
         let codes = recovery::fresh();
-        self.write(&Kept {
+        let written = self.write(&Kept {
             last_step: step,
             recovery: kept(&codes),
-        })?;
+        });
+        if let Err(error) = written {
+            // The app that is known goes on being the one.
+            if let Some(former) = former {
+                self.secrets.set(SECRET, former).await?;
+            }
+            return Err(error);
+        }
         *self.offered.lock().unwrap_or_else(PoisonError::into_inner) = None;
         tracing::info!(target: "audit", event = "second_factor_on", "the second factor was switched on");
         Ok(codes)
@@ -298,7 +319,7 @@ impl SecondFactor {
 
     fn broken(&self) -> SecondFactorError {
         self.file(io::Error::other(
-            "it says nothing that can be understood; delete it only if you made it so",
+            "it says nothing that can be understood; `nexus devices totp off` asks for no code any more",
         ))
     }
 
@@ -310,10 +331,16 @@ impl SecondFactor {
     }
 }
 
+/// What was typed, without what people put between digits.
+fn digits(typed: &str) -> String {
+    let between = |letter: &char| letter.is_whitespace() || *letter == '-';
+    typed.chars().filter(|letter| !between(letter)).collect()
+}
+
 fn kept(codes: &[Secret]) -> Vec<String> {
     let prints = codes
         .iter()
-        .filter_map(|code| recovery::fingerprint(code.expose()));
+        .filter_map(|code| recovery::fingerprint(&digits(code.expose())));
     prints.map(|print: Fingerprint| token::hex(&print)).collect()
 }
 

@@ -48,6 +48,11 @@ pub enum DirsError {
 }
 
 impl Dirs {
+    /// The database's file.
+    pub fn database(&self) -> PathBuf {
+        self.state.join("state.db")
+    }
+
     /// Resolves the folders: all under `nexus_home` when given, else the platform's usual places.
     ///
     /// Touches no disk. A relative `nexus_home` is taken from the current folder.

@@ -26,6 +26,7 @@ pub mod page;
 pub mod secrets;
 pub mod settings;
 pub mod status;
+pub mod text;
 pub mod time;
 pub mod upstream;
 pub mod verb;

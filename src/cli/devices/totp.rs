@@ -1,7 +1,7 @@
 //! `nexus devices totp`: the second factor.
 
 use gateway::{Door, SecondFactorError, Standing};
-use kit::Secret;
+use kit::{Secret, text::sentence};
 use serde_json::{Value, json};
 
 use super::{ask, ask_agent};
@@ -89,9 +89,7 @@ fn refused(error: SecondFactorError) -> Failure {
         SecondFactorError::Secrets(_) | SecondFactorError::SeedLost => Code::NeedsUser,
         SecondFactorError::File { .. } => Code::Failed,
     };
-    let text = error.to_string();
-    let (first, rest) = text.split_at(text.chars().next().map_or(0, char::len_utf8));
-    Failure::new(code, format!("{}{rest}.", first.to_uppercase()))
+    Failure::new(code, sentence(&error.to_string()))
 }
 
 /// On stderr, so that stdout holds what is to be kept: the recovery codes.

@@ -7,16 +7,16 @@ use std::{
     time::Duration,
 };
 
-use gateway::{GatewaySettings, Standing, credential::Credential};
-use kit::{Secrets, SecretsError, settings::Problem};
+use gateway::{GatewaySettings, credential::Credential};
+use kit::{Secrets, SecretsError, settings::Problem, text::sentence};
 use serde_json::Value;
 
 use store::Store;
 
 use super::{Finding, Verdict};
 use crate::{
-    cli::{Cx, devices::damage, offline, settings, wait_for},
-    control::{Client, Failure, Request, sentence},
+    cli::{Cx, offline, settings, wait_for},
+    control::{Client, Failure, Request},
     desktop::{notices, tray_host},
 };
 
@@ -67,7 +67,7 @@ pub(super) fn at_everything(cx: &Cx) -> Result<Vec<Finding>, Failure> {
 /// Whether what was written of what was done is as it was written; nothing while there is none.
 fn audit_log(cx: &Cx) -> Option<Finding> {
     let about = "audit log";
-    let path = cx.dirs.state.join("state.db");
+    let path = cx.dirs.database();
     path.try_exists().ok().filter(|exists| *exists)?;
     let checked = Store::look(&path).and_then(|store| gateway::audit::verify(&store));
     Some(match checked {
@@ -76,7 +76,7 @@ fn audit_log(cx: &Cx) -> Option<Finding> {
             Verdict::Well,
             format!("{} lines, each as it was written.", whole.lines),
         ),
-        Ok(Err(broken)) => Finding::new(about, Verdict::NeedsUser, damage(&broken)),
+        Ok(Err(broken)) => Finding::new(about, Verdict::NeedsUser, gateway::audit::damage(&broken)),
         Err(error) => Finding::new(
             about,
             Verdict::Lacking,
@@ -246,12 +246,12 @@ async fn keyring(secrets: &dyn Secrets, context: &kit::Context) -> Finding {
 async fn second_factor(context: &kit::Context) -> Finding {
     let about = "second factor";
     match gateway::look_at_second_factor(&context.dirs.config, Arc::clone(&context.secrets)).await {
-        Ok(Standing::On { recovery_left }) => Finding::new(
+        Ok(Some(recovery_left)) => Finding::new(
             about,
             Verdict::Well,
             format!("Logging in from outside asks for a code; {recovery_left} recovery codes are left."),
         ),
-        Ok(Standing::Off | Standing::Broken) => Finding::new(
+        Ok(None) => Finding::new(
             about,
             Verdict::Well,
             "None: logging in from outside takes the password alone. `nexus devices totp on` sets one up.",

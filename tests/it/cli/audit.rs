@@ -1,6 +1,7 @@
 //! What was done is written down, and what was written stays.
 
 use serde_json::Value;
+use sha2::{Digest, Sha256};
 use store::Store;
 
 use super::{PASSWORD, check, nexus, stdout};
@@ -64,6 +65,7 @@ fn what_is_done_with_an_agent_and_without_one_is_in_one_chain() {
         "setting \"logs.level\"",
         "setting \"opencode.env.CANARY\"",
         "secret_set null",
+        "session null",
         "script_token null",
         "verb null",
         "revoke_all null",
@@ -83,6 +85,10 @@ fn what_is_done_with_an_agent_and_without_one_is_in_one_chain() {
         "{text}"
     );
     assert!(text.contains("value error"), "{text}");
+    assert!(
+        text.contains("device backup"),
+        "what a script is called stands there, and was cleaned: {text}"
+    );
     let doctor = stdout(&nexus(&home, &["doctor"]));
     assert!(doctor.contains("each as it was written"), "{doctor}");
     drop(owner);
@@ -117,13 +123,23 @@ fn the_page_shows_the_newest_lines_and_exports_all() {
 
     assert_eq!(page.status, 200);
     assert!(page.body.contains("each as it was written"), "{}", page.body);
-    assert!(page.body.contains("script token") && !page.body.contains("<img src=x>"));
+    assert!(page.body.contains("script token") && page.body.contains("&lt;img src=x&gt;"));
+    assert!(!page.body.contains("<img src=x>"));
     let export = owner.get("/devices/audit/export");
     assert_eq!(export.status, 200);
-    for line in export.body.lines() {
-        let line: Value = serde_json::from_str(line).unwrap();
-        assert_eq!(line["hash"].as_str().unwrap().len(), 64);
+    let mut lines = export
+        .body
+        .lines()
+        .map(|line| serde_json::from_str::<Value>(line).unwrap());
+    let mut before = lines.next().unwrap()["hash"].as_str().unwrap().to_owned();
+    assert_eq!(before, "0".repeat(64));
+    let mut count = 0;
+    for line in lines {
+        let digest = Sha256::digest(format!("{before}{}", line["line"].as_str().unwrap()));
+        before = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+        assert_eq!(line["hash"], before, "as README describes it");
+        count += 1;
     }
-    assert!(export.body.lines().count() >= 2);
+    assert!(count >= 2);
     agent.quit();
 }

@@ -5,7 +5,7 @@ use axum::{
     http::{HeaderMap, StatusCode, header},
     response::{IntoResponse, Redirect, Response},
 };
-use kit::ActError;
+use kit::{ActError, text::capital};
 use opencode::ApiError;
 use serde_json::json;
 
@@ -73,17 +73,6 @@ impl Refusal {
     pub fn usage(text: &str) -> Self {
         Self(StatusCode::BAD_REQUEST, text.to_owned())
     }
-}
-
-fn capital(text: &str) -> String {
-    // The server's own name is written small.
-    if text.starts_with("opencode") {
-        return text.to_owned();
-    }
-    let mut chars = text.chars();
-    chars
-        .next()
-        .map_or_else(String::new, |first| first.to_uppercase().chain(chars).collect())
 }
 
 /// The answer to a form; `back` is the page it stands on.

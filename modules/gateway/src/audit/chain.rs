@@ -2,8 +2,11 @@
 //!
 //! The hash of a line is the SHA-256 of the hash before it, as 64 hex digits, and the line's text. Before the first line
 //! stand 64 zeros. Whoever has an export can check it with any SHA-256.
+//!
+//! There is no key in it: what is seen is a line that was changed, not a whole log that was written anew by somebody who
+//! has the account. Whoever wants to notice that keeps an export elsewhere.
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
 use super::hear::Heard;
@@ -49,12 +52,58 @@ impl Line {
         }
     }
 
-    /// Its members, for showing; `hash` among them.
-    pub fn members(&self) -> Value {
-        let mut members = serde_json::from_str(&self.text).unwrap_or_else(|_| json!({"text": self.text}));
-        members["hash"] = json!(self.hash);
+    /// Its members, for showing; `hash` among them. Whatever it was made to say by others is its `text`.
+    pub fn members(&self) -> Map<String, Value> {
+        let mut members = match serde_json::from_str(&self.text) {
+            Ok(Value::Object(members)) => members,
+            Ok(_) | Err(_) => Map::from_iter([("text".to_owned(), json!(self.text))]),
+        };
+        members.insert("hash".to_owned(), json!(self.hash));
         members
     }
+
+    /// What it tells people.
+    pub fn told(&self) -> Told {
+        let mut members = self.members();
+        let mut take = |name: &str| {
+            members
+                .remove(name)
+                .map(|value| plain(&value))
+                .unwrap_or_default()
+        };
+        let (at, event, text) = (take("at"), take("event"), take("text"));
+        members.remove("seq");
+        members.remove("hash");
+        let others = members.into_iter().map(|(name, value)| (name, plain(&value)));
+        Told {
+            at,
+            event,
+            text,
+            others: others.collect(),
+        }
+    }
+
+    /// As it stands in an export, so that the hash can be computed from it: `hash`, and the text as it was hashed.
+    pub fn exported(&self) -> Value {
+        json!({"line": self.text, "hash": self.hash})
+    }
+}
+
+/// A line in words.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Told {
+    /// E.g. `2026-01-31T10:00:00Z`.
+    pub at: String,
+    /// E.g. `login`.
+    pub event: String,
+    /// A sentence.
+    pub text: String,
+    /// Name and value of what else belongs to it.
+    pub others: Vec<(String, String)>,
+}
+
+fn plain(value: &Value) -> String {
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }
 
 fn hash(before: &str, text: &str) -> String {

@@ -1,5 +1,5 @@
-//! What comes in floods is told in part: somebody who tries passwords or codes all night must not fill the disk, nor push
-//! out what was done before.
+//! What comes in floods is told in part: somebody who tries passwords or codes all night must not fill the disk, and has to
+//! go on for months to push out what was done before.
 
 use std::{
     collections::BTreeMap,
@@ -9,7 +9,7 @@ use std::{
 use super::hear::Heard;
 
 /// A kind of refusal is written down so often within [`WINDOW`]; what is beyond is counted.
-const LINES_MAX: u32 = 60;
+const LINES_MAX: u32 = 5;
 const WINDOW: Duration = Duration::from_secs(3600);
 
 /// How much there was of each kind of refusal.
@@ -102,7 +102,7 @@ mod tests {
         written.extend(flood.rest(SystemTime::UNIX_EPOCH + Duration::from_secs(10_000)));
 
         // Three windows, and what was beyond them.
-        assert_eq!(written.len(), 3 * 60 + 3);
+        assert_eq!(written.len(), 3 * 5 + 3);
         let told: u64 = written
             .iter()
             .map(|line| line.fields["count"].as_u64().unwrap())

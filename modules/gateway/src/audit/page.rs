@@ -9,13 +9,12 @@ use axum::{
     http::{HeaderValue, Request, Response, StatusCode, header},
 };
 use kit::Chrome;
-use serde_json::{Map, Value};
 use web::{
     Markup, html,
     parts::{self, Tone},
 };
 
-use super::{Line, newest, read, verify};
+use super::{Line, Whole, damage, newest, read, verify};
 use crate::{
     answer::{self, No},
     form,
@@ -25,14 +24,11 @@ use crate::{
 /// Lines on a page.
 const LINES: u32 = 100;
 
-/// Members with a place of their own.
-const PLACED: [&str; 4] = ["seq", "at", "event", "text"];
-
 /// What a page is made of.
 struct Found {
     lines: Vec<Line>,
-    /// What was found along the whole chain, as a sentence.
-    whole: Result<String, String>,
+    /// What was found along the whole chain, as a sentence. Said on the first page alone: it is a long way.
+    whole: Option<Result<String, String>>,
 }
 
 /// `GET /devices/audit?before=…`.
@@ -53,13 +49,14 @@ pub(crate) async fn show(
     No::Internal.answer(request.headers())
 }
 
-/// `GET /devices/audit/export`: every line as JSON, the oldest first.
+/// `GET /devices/audit/export`: every line as JSON with its text as it was hashed, the oldest first; before it, the hash
+/// that it begins with.
 pub(crate) async fn export(State(keys): State<Arc<Keys>>, request: Request<Body>) -> Response<Body> {
     let all = tokio::task::spawn_blocking(move || {
         let mut text = String::new();
         read(&keys.store, |line| {
             // Writing to a string cannot fail.
-            let _written = writeln!(text, "{}", line.members());
+            let _written = writeln!(text, "{}", line.exported());
             true
         })
         .map(|()| text)
@@ -74,22 +71,25 @@ pub(crate) async fn export(State(keys): State<Arc<Keys>>, request: Request<Body>
 }
 
 fn look(keys: &Keys, before: Option<i64>) -> Result<Found, store::StoreError> {
-    let whole = match verify(&keys.store)? {
-        Ok(whole) => Ok(format!(
-            "{} lines, each as it was written.{}",
-            whole.lines,
-            if whole.former > 0 {
-                " Older ones have made room."
-            } else {
-                ""
-            }
-        )),
-        Err(broken) => Err(format!(
-            "Somebody has changed what is written here: {broken}. Lines before it are as they were."
-        )),
+    let whole = match before {
+        None => Some(verify(&keys.store)?.map_err(|broken| damage(&broken)).map(words)),
+        Some(_) => None,
     };
-    let lines = newest(&keys.store, before, LINES)?;
+    let lines = match newest(&keys.store, before, LINES) {
+        // What is broken is said even when not a line can be read.
+        Err(_) if matches!(whole, Some(Err(_))) => Vec::new(),
+        lines => lines?,
+    };
     Ok(Found { lines, whole })
+}
+
+fn words(whole: Whole) -> String {
+    let former = if whole.former > 0 {
+        " Older ones have made room."
+    } else {
+        ""
+    };
+    format!("{} lines, each as it was written.{former}", whole.lines)
 }
 
 fn page(chrome: &Chrome, found: &Found) -> Markup {
@@ -102,8 +102,9 @@ fn page(chrome: &Chrome, found: &Found) -> Markup {
             h1 { "What was done" }
             p.muted { "Logins, devices, answers to permissions, remote access and settings, the newest first." }
             @match &found.whole {
-                Ok(whole) => p { (whole) },
-                Err(broken) => (parts::message(Tone::Bad, broken)),
+                Some(Ok(whole)) => p { (whole) },
+                Some(Err(broken)) => (parts::message(Tone::Bad, broken)),
+                None => {}
             }
             section.card {
                 @if found.lines.is_empty() { p { "Nothing yet." } }
@@ -122,25 +123,13 @@ fn page(chrome: &Chrome, found: &Found) -> Markup {
 }
 
 fn row(line: &Line) -> Markup {
-    let members = match serde_json::from_str(&line.text) {
-        Ok(Value::Object(members)) => members,
-        Ok(_) | Err(_) => Map::new(),
-    };
-    let at = |name: &str| members.get(name).and_then(Value::as_str).unwrap_or_default();
+    let told = line.told();
     html! {
-        time datetime=(at("at")) { (at("at").replace('T', " ").replace('Z', " UTC")) }
-        strong { (at("event").replace('_', " ")) }
+        time datetime=(told.at) { (told.at.replace('T', " ").replace('Z', " UTC")) }
+        strong { (told.event.replace('_', " ")) }
         span {
-            (at("text"))
-            @for (name, value) in &members {
-                @if !PLACED.contains(&name.as_str()) {
-                    " · " span.muted { (name) } " " (plain(value))
-                }
-            }
+            (told.text)
+            @for (name, value) in &told.others { " · " span.muted { (name) } " " (value) }
         }
     }
-}
-
-fn plain(value: &Value) -> String {
-    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }

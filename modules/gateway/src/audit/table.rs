@@ -11,12 +11,17 @@ use super::{
 };
 
 /// Lines kept; older ones make room.
-const LINES_MAX: i64 = 50_000;
+pub(super) const LINES_MAX: i64 = 50_000;
 /// So many go at a time.
-const ROOM: i64 = 5_000;
+pub(super) const ROOM: i64 = 5_000;
+
+/// Under which name the database remembers that the tables were made.
+const OWNER: &str = "gateway_audit";
+
+const ALL: &str = "SELECT seq, line, hash FROM gateway_audit ORDER BY seq";
 
 const STEPS: &[&str] = &[
-    // `AUTOINCREMENT` remembers the highest number ever given: the last lines cannot go unnoticed either.
+    // `AUTOINCREMENT` remembers the highest number ever given: that the last lines are gone is seen, too.
     "CREATE TABLE gateway_audit (seq INTEGER PRIMARY KEY AUTOINCREMENT, line TEXT NOT NULL, hash TEXT NOT NULL);
      CREATE TABLE gateway_audit_start (seq INTEGER NOT NULL, hash TEXT NOT NULL)",
 ];
@@ -30,8 +35,13 @@ pub struct Whole {
     pub former: i64,
 }
 
+impl Whole {
+    /// Nothing was ever written.
+    pub const NOTHING: Self = Self { lines: 0, former: 0 };
+}
+
 pub(super) fn migrate(store: &Store) -> Result<(), StoreError> {
-    store.migrate("gateway_audit", STEPS)
+    store.migrate(OWNER, STEPS)
 }
 
 pub(super) fn append(db: &Transaction<'_>, heard: &[Heard]) -> rusqlite::Result<()> {
@@ -42,7 +52,7 @@ pub(super) fn append(db: &Transaction<'_>, heard: &[Heard]) -> rusqlite::Result<
             .execute((line.seq, &line.text, &line.hash))?;
         (seq, hash) = (line.seq, line.hash);
     }
-    make_room(db, seq, LINES_MAX, ROOM)
+    make_room(db, seq)
 }
 
 /// Number and hash of the last line.
@@ -80,12 +90,12 @@ fn highest(db: &Connection) -> rusqlite::Result<i64> {
     Ok(highest.unwrap_or(0))
 }
 
-pub(super) fn make_room(db: &Transaction<'_>, last: i64, lines_max: i64, room: i64) -> rusqlite::Result<()> {
+fn make_room(db: &Transaction<'_>, last: i64) -> rusqlite::Result<()> {
     let (first, _) = start(db)?;
-    if last - first <= lines_max {
+    if last - first <= LINES_MAX {
         return Ok(());
     }
-    let until = first + room;
+    let until = first + ROOM;
     let hash = db.query_row("SELECT hash FROM gateway_audit WHERE seq = ?1", [until], |row| {
         row.get::<_, String>(0)
     });
@@ -122,13 +132,21 @@ pub fn newest(store: &Store, before: Option<i64>, count: u32) -> Result<Vec<Line
     })
 }
 
-/// Every line, oldest first, one at a time. Blocks.
+/// Every line, oldest first, one at a time. Before them comes what stood before the first one, a line without text.
+/// Blocks, and sees the database as it is at one moment.
 ///
 /// # Errors
 /// When the database fails.
 pub fn read(store: &Store, mut take: impl FnMut(Line) -> bool) -> Result<(), StoreError> {
     store.read_blocking(|db| {
-        let mut statement = db.prepare("SELECT seq, line, hash FROM gateway_audit ORDER BY seq")?;
+        // Another process may write beside this one.
+        let now = db.unchecked_transaction()?;
+        let (seq, hash) = start(&now)?;
+        let text = String::new();
+        if !take(Line { seq, text, hash }) {
+            return Ok(());
+        }
+        let mut statement = now.prepare(ALL)?;
         for line in statement.query_map([], line)? {
             if !take(line?) {
                 break;
@@ -138,26 +156,51 @@ pub fn read(store: &Store, mut take: impl FnMut(Line) -> bool) -> Result<(), Sto
     })
 }
 
-/// Checks every line. Blocks.
+/// Checks every line. Blocks, and sees the database as it is at one moment.
 ///
 /// # Errors
 /// When the database fails; inside, the first line that is not as it was written.
 pub fn verify(store: &Store) -> Result<Result<Whole, Broken>, StoreError> {
-    if !store.read_blocking(|db| db.table_exists(None, "gateway_audit"))? {
-        // Nothing was ever written there.
-        return Ok(Ok(Whole { lines: 0, former: 0 }));
-    }
-    let (first, hash) = store.read_blocking(start)?;
-    let last = store.read_blocking(highest)?;
-    let mut check = Check::after(first, hash);
-    let mut found = Ok(());
-    let mut lines = 0;
-    read(store, |line| {
-        lines += 1;
-        found = check.next(&line);
-        found.is_ok()
-    })?;
-    Ok(found
-        .and_then(|()| check.end(last))
-        .map(|()| Whole { lines, former: first }))
+    store.read_blocking(|db| {
+        let now = db.unchecked_transaction()?;
+        if !is_there(&now)? {
+            return Ok(match was_made(&now)? {
+                true => Err(Broken::Missing(1)),
+                false => Ok(Whole::NOTHING),
+            });
+        }
+        let ((first, hash), last) = (start(&now)?, highest(&now)?);
+        if !has_made_room(first, last) {
+            return Ok(Err(Broken::Missing(1)));
+        }
+        let mut check = Check::after(first, hash);
+        let mut lines = 0;
+        let mut statement = now.prepare(ALL)?;
+        for line in statement.query_map([], line)? {
+            if let Err(broken) = check.next(&line?) {
+                return Ok(Err(broken));
+            }
+            lines += 1;
+        }
+        Ok(check.end(last).map(|()| Whole { lines, former: first }))
+    })
+}
+
+fn is_there(db: &Connection) -> rusqlite::Result<bool> {
+    Ok(db.table_exists(None, "gateway_audit")? && db.table_exists(None, "gateway_audit_start")?)
+}
+
+/// Whether the tables were made once, there or not.
+fn was_made(db: &Connection) -> rusqlite::Result<bool> {
+    Ok(db.table_exists(None, "migrations")?
+        && db.query_row(
+            "SELECT EXISTS (SELECT 1 FROM migrations WHERE owner = ?1)",
+            [OWNER],
+            |row| row.get(0),
+        )?)
+}
+
+/// Whether it was us who made room for what comes after the line `first`: that is done in steps, and late.
+fn has_made_room(first: i64, last: i64) -> bool {
+    first == 0 || (first % ROOM == 0 && last - first > LINES_MAX - ROOM)
 }

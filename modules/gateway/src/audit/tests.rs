@@ -88,24 +88,36 @@ fn lines_that_nobody_touched_are_whole_and_go_on() {
     );
 }
 
-/// The chain as README describes it, made by other means than those it is checked with.
+/// Where somebody can put anything.
 #[test]
-fn an_export_can_be_checked_by_anybody() {
-    use sha2::{Digest, Sha256};
-    let store = kept(3);
-    let mut before = "0".repeat(64);
+fn a_line_that_is_no_object_is_shown_as_its_text() {
+    let store = kept(2);
 
-    read(&store, |line| {
-        let digest = Sha256::digest(format!("{before}{}", line.text));
-        before = digest.iter().map(|byte| format!("{byte:02x}")).collect();
-        assert_eq!(line.hash, before);
-        true
-    })
-    .unwrap();
+    for harm in ["5", "[]", "\"x\"", "nonsense", ""] {
+        run(
+            &store,
+            &format!("UPDATE gateway_audit SET line = '{harm}' WHERE seq = 2"),
+        );
+
+        assert_eq!(verify(&store).unwrap(), Err(Broken::Changed(2)), "{harm}");
+        let told = newest(&store, None, 1).unwrap()[0].told();
+        assert_eq!((told.text.as_str(), told.others.len()), (harm, 0));
+    }
 }
 
 #[test]
-fn whatever_is_done_to_a_line_is_seen() {
+fn a_table_that_is_gone_was_not_always_so() {
+    for table in ["gateway_audit", "gateway_audit_start"] {
+        let store = kept(2);
+
+        run(&store, &format!("DROP TABLE {table}"));
+
+        assert_eq!(verify(&store).unwrap(), Err(Broken::Missing(1)), "{table}");
+    }
+}
+
+#[test]
+fn a_line_that_is_changed_moved_forged_or_taken_away_is_seen() {
     for (harm, expected) in [
         ("UPDATE gateway_audit SET line = replace(line, 'event-1', 'event-x') WHERE seq = 2", Broken::Changed(2)),
         ("UPDATE gateway_audit SET hash = upper(hash) WHERE seq = 2", Broken::Changed(2)),
@@ -118,6 +130,11 @@ fn whatever_is_done_to_a_line_is_seen() {
              UPDATE gateway_audit SET (line, hash) = (SELECT line, hash FROM gateway_audit WHERE seq = 3) WHERE seq = 2;
              UPDATE gateway_audit SET (line, hash) = (SELECT line, hash FROM held) WHERE seq = 3",
             Broken::Changed(2),
+        ),
+        (
+            "INSERT INTO gateway_audit_start SELECT seq, hash FROM gateway_audit WHERE seq = 2;
+             DELETE FROM gateway_audit WHERE seq <= 2",
+            Broken::Missing(1),
         ),
         (
             "INSERT INTO gateway_audit (line, hash) VALUES ('{\"seq\":5}', '00')",
@@ -137,24 +154,23 @@ fn whatever_is_done_to_a_line_is_seen() {
 
 #[test]
 fn old_lines_make_room_and_the_rest_stays_whole() {
-    let store = kept(30);
+    let (lines, room) = (table::LINES_MAX, table::ROOM);
+    let store = kept(usize::try_from(lines + 1).unwrap());
 
-    store
-        .write_blocking(|db| table::make_room(db, 30, 20, 15))
-        .unwrap();
     store
         .write_blocking(|db| table::append(db, &[heard("more")]))
         .unwrap();
 
-    assert_eq!(
-        verify(&store).unwrap(),
-        Ok(Whole {
-            lines: 16,
-            former: 15
-        })
+    let whole = Whole {
+        lines: lines + 2 - room,
+        former: room,
+    };
+    assert_eq!(verify(&store).unwrap(), Ok(whole));
+    run(
+        &store,
+        &format!("DELETE FROM gateway_audit WHERE seq = {}", room + 1),
     );
-    run(&store, "DELETE FROM gateway_audit WHERE seq = 16");
-    assert_eq!(verify(&store).unwrap(), Err(Broken::Missing(16)));
+    assert_eq!(verify(&store).unwrap(), Err(Broken::Missing(room + 1)));
 }
 
 #[tokio::test(start_paused = true)]

@@ -17,6 +17,13 @@ pub struct Listed {
     pub kind: Kind,
 }
 
+impl Listed {
+    /// Whether it answers what opencode asked its user.
+    pub(super) fn is_reply(&self) -> bool {
+        self.template.ends_with("/reply") || self.template.ends_with("/reject")
+    }
+}
+
 /// How a listed request is answered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {

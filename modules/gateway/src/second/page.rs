@@ -34,8 +34,8 @@ pub(crate) fn section(standing: Standing) -> Markup {
         @match standing {
             Standing::Off => {
                 p {
-                    "Logging in from outside can ask for a code of an authenticator app beside the password. Paired devices \
-                     are not asked."
+                    "Logging in from outside can ask for a code of an authenticator app beside the password. Devices that are \
+                     paired or logged in already are not asked."
                 }
                 (button("", "Set up"))
             }
@@ -94,7 +94,7 @@ pub(crate) async fn confirm(
     match (&error, keys.second.offered(Instant::now())) {
         (SecondFactorError::WrongCode, Some(offer)) => answer::page_with(
             StatusCode::UNPROCESSABLE_ENTITY,
-            set_up(&chrome, &offer, Some(&sentence(&error))),
+            set_up(&chrome, &offer, Some(&kit::text::sentence(&error.to_string()))),
         ),
         _ => answer::page_with(StatusCode::CONFLICT, failed(&chrome, &error)),
     }
@@ -193,7 +193,7 @@ fn failed(chrome: &Chrome, error: &SecondFactorError) -> Markup {
         "The second factor has not changed",
         html! {
             section.card {
-                p { (sentence(error)) }
+                p { (kit::text::sentence(&error.to_string())) }
                 p { a.button href="/devices" { "Back to the devices" } }
             }
         },
@@ -208,13 +208,6 @@ fn page(chrome: &Chrome, title: &str, content: Markup) -> Markup {
         content: html! { h1 { (title) } (content) },
     };
     web::page(chrome, body)
-}
-
-fn sentence(error: &SecondFactorError) -> String {
-    let text = error.to_string();
-    let mut letters = text.chars();
-    let first = letters.next().map(|first| first.to_uppercase().to_string());
-    format!("{}{}.", first.unwrap_or_default(), letters.as_str())
 }
 
 /// In fours, as people read and type them.

@@ -7,6 +7,8 @@ use super::*;
 pub(crate) struct OneSecret {
     held: Mutex<Option<Secret>>,
     pub(crate) is_locked: std::sync::atomic::AtomicBool,
+    /// Done once, right after a secret was kept.
+    after_set: Mutex<Option<Box<dyn FnOnce() + Send>>>,
 }
 
 impl OneSecret {
@@ -18,6 +20,13 @@ impl OneSecret {
             Ok(found)
         }))
     }
+
+    fn change(&self, held: Option<Secret>) -> BoxFuture<'_, Result<(), SecretsError>> {
+        if !self.is_locked.load(std::sync::atomic::Ordering::Relaxed) {
+            *self.held.lock().unwrap() = held;
+        }
+        self.answer(())
+    }
 }
 
 impl Secrets for OneSecret {
@@ -26,13 +35,15 @@ impl Secrets for OneSecret {
     }
 
     fn set<'a>(&'a self, _name: &'a str, secret: Secret) -> BoxFuture<'a, Result<(), SecretsError>> {
-        *self.held.lock().unwrap() = Some(secret);
-        self.answer(())
+        let kept = self.change(Some(secret));
+        if let Some(next) = self.after_set.lock().unwrap().take() {
+            next();
+        }
+        kept
     }
 
     fn delete<'a>(&'a self, _name: &'a str) -> BoxFuture<'a, Result<(), SecretsError>> {
-        *self.held.lock().unwrap() = None;
-        self.answer(())
+        self.change(None)
     }
 
     fn names(&self) -> BoxFuture<'_, Result<Vec<String>, SecretsError>> {
@@ -142,6 +153,48 @@ async fn every_code_is_good_once() {
         !again.accept(&seed, codes[3].expose(), later).await.unwrap(),
         "remembered across a restart"
     );
+}
+
+#[tokio::test]
+async fn a_code_of_the_next_step_is_used_up_too() {
+    let desk = desk();
+    let now = SystemTime::UNIX_EPOCH + minutes(30_000_000);
+    let (offer, _) = switch_on(&desk, now).await;
+    let (early, next) = (now + Duration::from_secs(5), now + Duration::from_secs(30));
+
+    assert!(
+        is_good(&desk, &code(&offer, next), early).await,
+        "an app that is fast"
+    );
+    assert!(
+        !is_good(&desk, &code(&offer, next), next).await,
+        "its time has come now"
+    );
+}
+
+#[tokio::test]
+async fn an_app_that_is_known_stays_so_when_another_cannot_be_kept() {
+    let desk = desk();
+    let now = SystemTime::UNIX_EPOCH + minutes(30_000_000);
+    let (known, _) = switch_on(&desk, now).await;
+    let other = desk.factor.offer("box", Instant::now());
+    let path = desk.folder.path().join(FILE);
+    let standing = std::fs::read(&path).unwrap();
+
+    // From the moment the other one is in the keyring a folder stands where the file was.
+    let held = path.clone();
+    *desk.keyring.after_set.lock().unwrap() = Some(Box::new(move || {
+        std::fs::remove_file(&held).unwrap();
+        std::fs::create_dir_all(held.join("taken")).unwrap();
+    }));
+    let refused = desk.factor.confirm(&code(&other, now), now, Instant::now()).await;
+    std::fs::remove_dir_all(&path).unwrap();
+    std::fs::write(&path, standing).unwrap();
+
+    assert!(matches!(refused, Err(SecondFactorError::File { .. })));
+    let later = now + minutes(1);
+    assert!(is_good(&desk, &code(&known, later), later).await);
+    assert!(!is_good(&desk, &code(&other, later), later).await);
 }
 
 #[tokio::test]

@@ -1,6 +1,7 @@
 //! The one connection to the server's event stream.
 
 use std::{
+    pin::pin,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -123,11 +124,22 @@ impl EventReader {
         let mut sse = Sse::new(EVENT_BYTES_MAX);
         let mut folders = Folders::default();
         let mut found = Vec::new();
+        // One timer for all waits, set on when it fires: what comes in time never touches it.
+        let mut stall = pin!(sleep(STALL_MAX));
+        let mut heard_at = Instant::now();
         loop {
-            let chunk = timeout(STALL_MAX, stream.chunk())
-                .await
-                .map_err(|_late| Ended::Stalled)?;
-            let chunk = chunk.ok_or(Ended::Closed)??;
+            let chunk = tokio::select! {
+                biased;
+                chunk = stream.chunk() => chunk.ok_or(Ended::Closed)??,
+                () = &mut stall => {
+                    if heard_at.elapsed() >= STALL_MAX {
+                        return Err(Ended::Stalled);
+                    }
+                    stall.as_mut().reset(heard_at + STALL_MAX);
+                    continue;
+                }
+            };
+            heard_at = Instant::now();
             self.heard.fetch_add(chunk.len() as u64, Ordering::Relaxed);
             sse.push(&chunk, |one| found.push(one));
             pass(hub, &found);

@@ -1,6 +1,6 @@
 // @ts-check
-// The one service worker. It keeps the page's shell, and shows it when the machine cannot be reached; it sees no
-// conversation and answers nothing else.
+// The one service worker. It keeps the page's shell, and shows it when the machine cannot be reached; it keeps no
+// conversation and changes no answer.
 
 const worker = /** @type {ServiceWorkerGlobalScope} */ (/** @type {unknown} */ (self));
 
