@@ -15,6 +15,14 @@ fn secret(text: &str) -> Secret {
     Secret::new(text.to_owned())
 }
 
+fn visit(listener: Listener) -> Visit {
+    Visit {
+        listener,
+        address: IpAddr::from([127, 0, 0, 1]),
+        stop: kit::CancellationToken::new(),
+    }
+}
+
 fn keys(folder: &std::path::Path) -> Arc<Keys> {
     let keys = Keys::open(
         Store::in_memory().unwrap(),
@@ -66,11 +74,7 @@ async fn a_login_that_a_new_password_overtakes_was_made_with_a_wrong_one() {
     let folder = tempfile::tempdir().unwrap();
     let keys = keys(folder.path());
     keys.credential.set(OLD).unwrap();
-    let visit = Visit {
-        listener: Listener::Local,
-        address: IpAddr::from([127, 0, 0, 1]),
-        stop: kit::CancellationToken::new(),
-    };
+    let visit = visit(Listener::Local);
     let Verdict::Right(proof) = check(&keys, &visit, secret(OLD), &secret("")).await else {
         panic!("the password is right");
     };
@@ -106,4 +110,50 @@ async fn a_login_that_a_new_password_overtakes_was_made_with_a_wrong_one() {
     )
     .await;
     assert_eq!(entered.status(), StatusCode::SEE_OTHER);
+}
+
+#[tokio::test]
+async fn a_login_that_a_second_factor_overtakes_begins_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let keys = keys(folder.path());
+    keys.credential.set(OLD).unwrap();
+    let visit = visit(Listener::Tunnel);
+    let Verdict::Right(proof) = check(&keys, &visit, secret(OLD), &secret("")).await else {
+        panic!("the password is right, and all that is asked for");
+    };
+
+    let door = Door(Arc::clone(&keys));
+    let app = totp_rs::Totp::from_url(door.offer_second_factor().link.expose()).unwrap();
+    let seconds = SystemTime::now()
+        .duration_since(SystemTime::UNIX_EPOCH)
+        .unwrap()
+        .as_secs();
+    let code = secret(&app.generate(seconds).to_string());
+    door.confirm_second_factor(&code).await.unwrap();
+
+    let page = Page::of(&keys, &visit, "/");
+    let overtaken = enter(&keys, &visit, &HeaderMap::new(), &page, proof).await;
+    assert_eq!(overtaken.status(), StatusCode::UNAUTHORIZED);
+    assert!(keys.sessions.list().is_empty());
+}
+
+#[tokio::test]
+async fn whoever_hangs_up_before_the_answer_leaves_a_line_too() {
+    use tracing_subscriber::layer::SubscriberExt as _;
+    let folder = tempfile::tempdir().unwrap();
+    let keys = keys(folder.path());
+    let (ears, audit) = crate::audit::begin();
+    let _heard = tracing::subscriber::set_default(tracing_subscriber::registry().with(ears));
+
+    {
+        let visit = visit(Listener::Tunnel);
+        let code = secret("");
+        let mut checking = std::pin::pin!(check(&keys, &visit, secret(OLD), &code));
+        assert!(futures_util::poll!(checking.as_mut()).is_pending());
+    }
+
+    audit.record(keys.store.clone()).unwrap().finish().await;
+    let lines = crate::audit::newest(&keys.store, None, 10).unwrap();
+    assert_eq!(lines.len(), 1);
+    assert_eq!(lines[0].members()["result"], "gone");
 }

@@ -213,6 +213,10 @@ impl House {
         *self.time.lock().unwrap() += by;
     }
 
+    pub fn turn_clock_back(&self, by: Duration) {
+        *self.time.lock().unwrap() -= by;
+    }
+
     /// What reached the upstream since the last call.
     pub fn recorded(&self) -> Vec<Recorded> {
         std::mem::take(&mut *self.record.requests.lock().unwrap())

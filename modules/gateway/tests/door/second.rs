@@ -118,10 +118,33 @@ async fn a_code_is_asked_for_outside_and_only_there() {
 }
 
 #[tokio::test]
-async fn wrong_codes_lock_like_wrong_passwords() {
+async fn a_machine_whose_clock_was_once_ahead_takes_the_codes_of_now() {
     let house = House::open().await;
     let outside = house.open_outside(HOST).await;
+    let day = Duration::from_secs(24 * 3600);
+    house.turn_clock(day);
+    house.log_in().await;
+    house.turn_clock_back(day);
+
+    let (app, _) = with_app(&house).await;
+
+    let later = Duration::from_secs(60);
+    house.turn_clock(later);
+    assert_eq!(
+        log_in(&outside, "198.51.100.1", PASSWORD, &app.code(later))
+            .await
+            .status,
+        303
+    );
+}
+
+#[tokio::test]
+async fn wrong_codes_lock_like_wrong_passwords_and_the_owner_hears_of_them() {
+    let mut house = House::open().await;
+    let outside = house.open_outside(HOST).await;
     let (_, recovery) = with_app(&house).await;
+    log_in(&outside, "198.51.100.9", WRONG, "000000").await;
+    while house.notices.try_recv().is_ok() {}
 
     for _ in 0..5 {
         assert_eq!(
@@ -132,6 +155,11 @@ async fn wrong_codes_lock_like_wrong_passwords() {
 
     let locked = log_in(&outside, "198.51.100.1", PASSWORD, recovery[0].expose()).await;
     assert_eq!(locked.status, 429);
+    let kit::Told::Notice(notice) = house.notices.try_recv().unwrap() else {
+        panic!("a notice is told");
+    };
+    assert_eq!(notice.key, "wrong-code");
+    assert!(notice.body.contains("198.51.100.1"), "{}", notice.body);
     assert_eq!(house.door.second_factor(), Standing::On { recovery_left: 10 });
 }
 
