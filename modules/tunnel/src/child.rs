@@ -9,7 +9,7 @@ use tokio::sync::watch;
 use crate::{
     arguments::{self, Start},
     environment,
-    find::{self, Version},
+    find::{self, NotFound, Version},
     metrics::Metrics,
     objections::Objections,
     settings::{Mode, TunnelSettings},
@@ -43,6 +43,10 @@ pub(crate) struct Cloudflared {
     pub(crate) settings: Setting<TunnelSettings>,
     pub(crate) secrets: Arc<dyn Secrets>,
     pub(crate) hide: Hide,
+    /// Where one of ours would be.
+    pub(crate) downloaded: PathBuf,
+    /// Whether none was found when one was to be started.
+    pub(crate) is_missing: watch::Sender<bool>,
     /// Private folder for its configuration.
     pub(crate) folder: PathBuf,
     pub(crate) origin: watch::Receiver<Origin>,
@@ -124,12 +128,14 @@ impl Program for Cloudflared {
 
     async fn prepare(&self) -> Result<(Command, Run), Refusal> {
         let settings = self.settings.get();
-        let found = find::find(&settings.path, &own())
-            .await
-            .map_err(|error| Refusal::Permanent {
-                reason: format!("{error}."),
-                recheck: Some(BINARY_RECHECK),
-            })?;
+        let found = find::find(&settings.path, &own(), &self.downloaded).await;
+        let is_missing = matches!(found, Err(NotFound::Nowhere(_)));
+        self.is_missing
+            .send_if_modified(|held| std::mem::replace(held, is_missing) != is_missing);
+        let found = found.map_err(|error| Refusal::Permanent {
+            reason: format!("{error}."),
+            recheck: Some(BINARY_RECHECK),
+        })?;
         if settings.mode == Mode::Local && (settings.public_host.is_empty() || settings.tunnel_id.is_empty())
         {
             return Err(Refusal::Permanent {

@@ -10,6 +10,8 @@ use std::{
 
 use supervisor::{Failed, Unusable, look, printed};
 
+use crate::download::Downloads;
+
 /// The program's file name.
 const NAME: &str = if cfg!(windows) {
     "cloudflared.exe"
@@ -56,8 +58,9 @@ pub struct Found {
 pub enum NotFound {
     /// No place has it.
     #[error(
-        "cloudflared was not found on the PATH or in the usual places. Install it (Cloudflare's downloads page has it for \
-         every system), or name the program with `nexus settings set tunnel.path PATH`{0}"
+        "cloudflared was not found on the PATH or in the usual places. {offer} (Cloudflare's downloads page has it for every \
+         system), or name the program with `nexus settings set tunnel.path PATH`{0}",
+        offer = if Downloads::is_offered() { "Download it with `nexus tunnel download`, install it yourself" } else { "Install it" }
     )]
     Nowhere(
         /// What was found and is not it; may be empty.
@@ -93,12 +96,16 @@ pub enum NotFound {
     },
 }
 
-/// Finds the program and asks it its version.
+/// Finds the program and asks it its version. `ours` is the one that was downloaded, if it was: the last place.
 ///
 /// # Errors
 /// Why there is none.
-pub(crate) async fn find(named: &str, environment: &[(OsString, OsString)]) -> Result<Found, NotFound> {
-    let path = candidate(named.trim(), environment)?;
+pub(crate) async fn find(
+    named: &str,
+    environment: &[(OsString, OsString)],
+    ours: &Path,
+) -> Result<Found, NotFound> {
+    let path = candidate(named.trim(), environment, ours)?;
     let version = version_of(&path, environment)
         .await
         .map_err(|reason| NotFound::Mute {
@@ -111,7 +118,7 @@ pub(crate) async fn find(named: &str, environment: &[(OsString, OsString)]) -> R
     }
 }
 
-fn candidate(named: &str, environment: &[(OsString, OsString)]) -> Result<PathBuf, NotFound> {
+fn candidate(named: &str, environment: &[(OsString, OsString)], ours: &Path) -> Result<PathBuf, NotFound> {
     let get = |wanted: &str| {
         let found = environment.iter().find(|(name, _)| name == OsStr::new(wanted));
         found.map(|(_, value)| value.clone())
@@ -131,7 +138,8 @@ fn candidate(named: &str, environment: &[(OsString, OsString)]) -> Result<PathBu
         };
     }
     let mut refused = Vec::new();
-    for place in places(&get("PATH").unwrap_or_default(), home.as_deref()) {
+    let usual = places(&get("PATH").unwrap_or_default(), home.as_deref());
+    for place in usual.into_iter().chain([ours.to_owned()]) {
         match look(&place) {
             Ok(_) => return Ok(place),
             Err(Unusable::Missing) => {}
@@ -191,7 +199,10 @@ fn places(path: &OsStr, home: Option<&Path>) -> Vec<PathBuf> {
     files
 }
 
-async fn version_of(path: &Path, environment: &[(OsString, OsString)]) -> Result<Option<Version>, String> {
+pub(crate) async fn version_of(
+    path: &Path,
+    environment: &[(OsString, OsString)],
+) -> Result<Option<Version>, String> {
     let mut command = Command::new(path);
     command.arg("--version").env_clear();
     command.envs(environment.iter().map(|(name, value)| (name, value)));
@@ -262,7 +273,12 @@ mod tests {
             std::fs::write(&file, script).unwrap();
             std::fs::set_permissions(&file, std::fs::Permissions::from_mode(mode)).unwrap();
         };
-        let said = async |named: &str| find(named, &[]).await.map_err(|error| error.to_string());
+        let nowhere = folder.path().join("none");
+        let said = async |named: &str| {
+            find(named, &[], &nowhere)
+                .await
+                .map_err(|error| error.to_string())
+        };
 
         assert!(said(path).await.unwrap_err().contains("does not exist"));
         write("#!/bin/sh\necho cloudflared version 2026.8.2\n", 0o644);
@@ -275,6 +291,6 @@ mod tests {
         assert_eq!(said(path).await.unwrap().version, Some(Version(2026, 8, 2)));
 
         let on_path = [("PATH".into(), folder.path().into())];
-        assert_eq!(find("", &on_path).await.unwrap().path, file);
+        assert_eq!(find("", &on_path, &nowhere).await.unwrap().path, file);
     }
 }

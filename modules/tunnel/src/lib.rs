@@ -12,6 +12,7 @@
 
 mod arguments;
 mod child;
+mod download;
 mod environment;
 pub mod find;
 mod heard;
@@ -34,7 +35,7 @@ use kit::{
     ActError, BoxFuture, CancellationToken, Context, Entry, Module, ModuleId, NoticeSender, Origin, Outside,
     Reply, Setting, State, Status, Verb, VerbSpec,
 };
-use supervisor::{End, Grace, Handle, Policy, Setup, Sink, Supervisor};
+use supervisor::{End, Grace, Handle, Policy, Request, Setup, Sink, Supervisor};
 use tokio::{
     sync::{mpsc, watch},
     time::timeout,
@@ -44,6 +45,7 @@ pub use child::Hide;
 pub use settings::{Mode, TunnelSettings};
 
 use child::{Cloudflared, Run};
+use download::Downloads;
 use heard::Listening;
 use metrics::Metrics;
 pub use objections::Decisions;
@@ -76,6 +78,12 @@ pub const VERBS: &[VerbSpec] = &[
     VerbSpec {
         name: "status",
         help: "Says whether this machine can be reached, and how.",
+        args: &[],
+        button: None,
+    },
+    VerbSpec {
+        name: "download",
+        help: "Downloads cloudflared from GitHub, where Cloudflare publishes it, for this program alone.",
         args: &[],
         button: None,
     },
@@ -120,6 +128,8 @@ pub struct Tunnel {
     origin: watch::Receiver<Origin>,
     objections: Objections,
     metrics: Metrics,
+    downloads: Arc<Downloads>,
+    is_missing: watch::Receiver<bool>,
     said: tokio::sync::Mutex<mpsc::Receiver<Said>>,
     supervisor: tokio::sync::Mutex<Supervisor<Cloudflared>>,
     handle: Handle<Run>,
@@ -137,7 +147,12 @@ impl Tunnel {
         let settings = cx.settings.section::<TunnelSettings>();
         let metrics = Metrics::new()?;
         let objections = Objections::of(parts.objections, parts.decisions);
+        let is_missing = watch::Sender::new(false);
+        let missing = is_missing.subscribe();
+        let downloads = Arc::new(Downloads::new(&cx.dirs.cache));
         let program = Arc::new(Cloudflared {
+            downloaded: download::program(&cx.dirs.cache),
+            is_missing,
             settings: settings.clone(),
             secrets: Arc::clone(&cx.secrets),
             hide: parts.hide,
@@ -163,6 +178,8 @@ impl Tunnel {
             origin: parts.origin,
             objections,
             metrics,
+            downloads,
+            is_missing: missing,
             said: tokio::sync::Mutex::new(said),
             supervisor: tokio::sync::Mutex::new(supervisor),
             handle,
@@ -204,6 +221,7 @@ impl Tunnel {
                 }
                 Ok(Reply::Text("Off.".to_owned()))
             }
+            "download" => self.download(verb.is_awaited).await,
             "status" => Ok(Reply::Text(self.sentence())),
             "url" => match self.url() {
                 // As it is, for scripts.
@@ -214,6 +232,49 @@ impl Tunnel {
                 ))),
             },
             _ => Err(ActError::unknown_verb(&verb)),
+        }
+    }
+
+    /// Asking for it is the consent. Whoever does not wait sees how far it is, and is told when nothing comes of it.
+    async fn download(&self, is_awaited: bool) -> Result<Reply, ActError> {
+        tracing::info!(target: "audit", event = "download", version = %download::VERSION, "cloudflared was asked for");
+        let getting = self.getting();
+        if is_awaited {
+            return getting.await;
+        }
+        let notices = self.notices.clone();
+        tokio::spawn(async move {
+            if let Err(error) = getting.await {
+                notices.send(told::not_downloaded(&error.to_string()));
+            }
+        });
+        Ok(Reply::Done)
+    }
+
+    fn getting(&self) -> impl Future<Output = Result<Reply, ActError>> + Send + 'static {
+        let (downloads, handle, wish) = (
+            Arc::clone(&self.downloads),
+            self.handle.clone(),
+            self.wish.subscribe(),
+        );
+        async move {
+            let path = downloads.get().await.map_err(|error| {
+                tracing::warn!(
+                    error = &error as &dyn std::error::Error,
+                    "cloudflared was not downloaded"
+                );
+                ActError::Failed(kit::text::sentence(&error.to_string()))
+            })?;
+            // What waited for it goes on.
+            let is_wanted = *wish.borrow() == Wish::On;
+            if is_wanted && let Err(error) = handle.request(Request::Start).await {
+                tracing::debug!(%error, "cloudflared could not be started");
+            }
+            Ok(Reply::Text(format!(
+                "cloudflared {} was downloaded to {} and is what was published.",
+                download::VERSION,
+                path.display()
+            )))
         }
     }
 
@@ -318,7 +379,7 @@ impl Module for Tunnel {
     }
 
     fn needs_proof(&self, verb: &str) -> bool {
-        matches!(verb, "start" | "restart")
+        matches!(verb, "start" | "restart" | "download")
     }
 
     fn call(&self, verb: Verb) -> BoxFuture<'_, Result<Reply, ActError>> {

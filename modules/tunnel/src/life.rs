@@ -136,6 +136,7 @@ impl<'m> Life<'m> {
         }
         let module = self.module;
         let mut said = module.said.lock().await;
+        let (mut progress, mut missing) = (module.downloads.progress(), module.is_missing.clone());
         let mut looks = interval(CONFIG_EVERY);
         looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         self.on_wish().await;
@@ -157,6 +158,9 @@ impl<'m> Life<'m> {
                 Some(learned) = self.asking.join_next() => {
                     self.on_learned(learned.unwrap_or(Learned::Nothing)).await;
                 }
+                // Shown by whoever publishes next.
+                Ok(()) = progress.changed() => {}
+                Ok(()) = missing.changed() => {}
                 () = until(off_at) => self.switch_off(OFF_AS_SET).await,
                 () = until(ask_at) => self.ask_connections(),
                 _ = looks.tick(), if self.run.borrow().is_some() => {

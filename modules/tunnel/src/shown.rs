@@ -6,12 +6,22 @@ use kit::{Action, Entry, Fact, ModuleId, Offer, Origin, State, Status, Verb};
 use serde_json::{Value, json};
 use supervisor::Phase;
 
-use crate::{settings::Mode, words::Trouble};
+use crate::{
+    download::{Downloads, Progress},
+    settings::Mode,
+    words::Trouble,
+};
 
 /// Offered while a quick tunnel does not come back.
 const NEW_ADDRESS: Offer = Offer {
     verb: "restart",
     label: "New address",
+};
+
+/// Offered while there is no cloudflared.
+const DOWNLOAD: Offer = Offer {
+    verb: "download",
+    label: "Download cloudflared from GitHub",
 };
 
 /// Everything the status is made of.
@@ -38,6 +48,10 @@ pub(crate) struct View {
     pub(crate) off_at: Option<SystemTime>,
     pub(crate) version: Option<String>,
     pub(crate) restarts: u32,
+    /// How far a download of cloudflared is.
+    pub(crate) download: Option<Progress>,
+    /// None was found when one was to be started.
+    pub(crate) is_missing: bool,
 }
 
 impl View {
@@ -163,6 +177,11 @@ pub(crate) fn status(view: &View, since: SystemTime) -> Status {
     if let Some(at) = view.off_at.filter(|_| is_on) {
         status.facts.push(Fact("Off by itself", kit::time::clock(at)));
     }
+    if let Some(progress) = view.download {
+        status.facts.push(Fact("Download", progress.to_string()));
+    } else if is_on && view.is_missing && state == State::NeedsAction && Downloads::is_offered() {
+        status.offers.push(DOWNLOAD);
+    }
     if view.mode == Mode::Quick && is_on && matches!(state, State::Degraded | State::Reconnecting) {
         status.offers.push(NEW_ADDRESS);
     }
@@ -227,6 +246,8 @@ mod tests {
             off_at: None,
             version: Some("2026.8.2".to_owned()),
             restarts: 0,
+            download: None,
+            is_missing: false,
         }
     }
 

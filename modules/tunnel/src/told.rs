@@ -54,6 +54,11 @@ pub(crate) fn shut(reason: &str) -> Notice {
     notice("Remote access is off", reason.to_owned())
 }
 
+/// A download nobody waits for came to nothing.
+pub(crate) fn not_downloaded(reason: &str) -> Notice {
+    notice("cloudflared was not downloaded", reason.to_owned())
+}
+
 fn notice(title: &str, body: String) -> Notice {
     Notice {
         kind: NoticeKind::Tunnel,

@@ -14,5 +14,5 @@ pub mod wire;
 pub use edge::Edge;
 pub use model::Model;
 pub use offline::{MODEL, OTHER_MODEL, PROVIDER, offline_env, provider_config};
-pub use release::Release;
+pub use release::{Fault, Redirect, Release};
 pub use serve::serve_until_input_ends;
