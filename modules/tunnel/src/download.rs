@@ -21,6 +21,7 @@ use tokio::{
     fs::{File, OpenOptions},
     io::{AsyncReadExt, AsyncSeekExt, AsyncWriteExt},
     sync::watch,
+    time::sleep,
 };
 
 use crate::find;
@@ -49,6 +50,8 @@ const PATIENCE: Duration = Duration::from_secs(30);
 const LISTED_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// A connection that breaks is taken up again so often.
 const TRIES: u32 = 5;
+/// Before the next try when there was no connection at all.
+const PAUSE: Duration = Duration::from_secs(2);
 /// How much is read at a time to check a file.
 const PIECE_BYTES: usize = 64 * 1024;
 
@@ -232,6 +235,9 @@ impl Downloads {
                 return Err(DownloadError::Broke { done, total, cause });
             }
             tracing::debug!(%cause, done, "a download goes on from where it broke");
+            if done == before && matches!(cause, FetchError::Unreached { .. }) {
+                sleep(PAUSE).await;
+            }
         }
     }
 
@@ -268,7 +274,7 @@ impl Downloads {
                         break Ok(());
                     }
                 }
-                Ok(None) => break Err(FetchError::Nonsense("the server".to_owned())),
+                Ok(None) => break Err(FetchError::Nonsense(coming.host)),
                 Err(error) => break Err(error),
             }
         };

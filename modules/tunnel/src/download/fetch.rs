@@ -181,7 +181,7 @@ fn begins_at(response: &Response<Incoming>) -> Option<u64> {
 /// A file that is coming.
 #[derive(Debug)]
 pub(super) struct Incomplete {
-    host: String,
+    pub(super) host: String,
     body: Incoming,
     /// The first byte that comes: less than was asked for where a host knows whole files only.
     pub(super) begins_at: u64,
