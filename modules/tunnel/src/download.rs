@@ -6,7 +6,8 @@
 
 mod fetch;
 mod release;
-#[cfg(test)]
+// A script plays cloudflared there.
+#[cfg(all(test, unix))]
 mod tests;
 
 use std::{
