@@ -7,7 +7,8 @@
 mod fetch;
 mod release;
 // A script plays cloudflared there.
-#[cfg(all(test, unix))]
+#[cfg(test)]
+#[cfg(unix)]
 mod tests;
 
 use std::{
