@@ -15,6 +15,10 @@ fn secret(text: &str) -> Secret {
     Secret::new(text.to_owned())
 }
 
+async fn entered_with(keys: &Arc<Keys>, visit: &Visit, proof: Proof) -> Response<Body> {
+    enter(keys, visit, &HeaderMap::new(), &Page::of(keys, visit, "/"), proof).await
+}
+
 fn visit(listener: Listener) -> Visit {
     Visit {
         listener,
@@ -82,14 +86,7 @@ async fn a_login_that_a_new_password_overtakes_was_made_with_a_wrong_one() {
     keys.set_password(Provided::AtTheMachine, secret(NEW), None)
         .await
         .unwrap();
-    let overtaken = enter(
-        &keys,
-        &visit,
-        &HeaderMap::new(),
-        &Page::of(&keys, &visit, "/"),
-        proof,
-    )
-    .await;
+    let overtaken = entered_with(&keys, &visit, proof).await;
     let changed = keys
         .set_password(Provided::Proved(proof), secret(OLD), None)
         .await;
@@ -101,14 +98,7 @@ async fn a_login_that_a_new_password_overtakes_was_made_with_a_wrong_one() {
     let Verdict::Right(proof) = check(&keys, &visit, secret(NEW), &secret("")).await else {
         panic!("the new password is the one");
     };
-    let entered = enter(
-        &keys,
-        &visit,
-        &HeaderMap::new(),
-        &Page::of(&keys, &visit, "/"),
-        proof,
-    )
-    .await;
+    let entered = entered_with(&keys, &visit, proof).await;
     assert_eq!(entered.status(), StatusCode::SEE_OTHER);
 }
 
@@ -131,8 +121,7 @@ async fn a_login_that_a_second_factor_overtakes_begins_again() {
     let code = secret(&app.generate(seconds).to_string());
     door.confirm_second_factor(&code).await.unwrap();
 
-    let page = Page::of(&keys, &visit, "/");
-    let overtaken = enter(&keys, &visit, &HeaderMap::new(), &page, proof).await;
+    let overtaken = entered_with(&keys, &visit, proof).await;
     assert_eq!(overtaken.status(), StatusCode::UNAUTHORIZED);
     assert!(keys.sessions.list().is_empty());
 }
