@@ -8,6 +8,9 @@ dev_bench() {
 # A day in twenty minutes: work, pages and kills, while memory, descriptors and zombies are counted.
 dev_soak() { bench_with soak "${1:-20}"; }
 
+# Two hundred streams, readers that stop, a storm of logins, half-open senders, uploads: nine minutes, or as it is told.
+dev_load() { bench_with load "${1:-300}"; }
+
 bench_with() {
   need_cargo
   packages_for build test bench

@@ -24,6 +24,12 @@ const TICK: Duration = Duration::from_micros(3_333);
 /// No two streams tell the time at once, or the one would be late for the other's sake: each begins so much after the
 /// one before, by more than the millisecond that timers here are exact to.
 const APART: Duration = Duration::from_micros(1_111);
+/// Makes the event stream slower and its events longer: milliseconds between two of them, 1 KiB each, numbered.
+pub const PACE_VARIABLE: &str = "NEXUS_BENCH_EVERY_MS";
+/// Says how many read the event stream.
+pub const STREAMS_PATH: &str = "/bench/streams";
+/// As much as a tool's output often is.
+const EVENT_BYTES: usize = 1024;
 /// Longest head.
 const HEAD_BYTES_MAX: usize = 64 * 1024;
 /// The user opencode expects.
@@ -106,11 +112,86 @@ async fn visit(mut stream: TcpStream, expected: &str) -> anyhow::Result<()> {
             let health = answer(200, r#"{"healthy":true,"version":"1.18.33"}"#);
             stream.write_all(&health).await?;
         } else if path.starts_with("/global/event") {
-            return tell_time(stream).await;
+            return match pace() {
+                None => tell_time(stream).await,
+                Some(every) => count(stream, every).await,
+            };
+        } else if path.starts_with(STREAMS_PATH) {
+            let count = COUNTING.load(Ordering::Relaxed);
+            stream.write_all(&answer(200, &count.to_string())).await?;
         } else {
             stream.write_all(&ordinary).await?;
         }
     }
+}
+
+/// Who reads the slower stream now.
+static COUNTING: AtomicU32 = AtomicU32::new(0);
+
+struct Counted;
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        COUNTING.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+fn pace() -> Option<Duration> {
+    let every = std::env::var(PACE_VARIABLE).ok()?.parse().ok()?;
+    Some(Duration::from_millis(every))
+}
+
+/// Counts until the listener goes.
+async fn count(mut stream: TcpStream, every: Duration) -> anyhow::Result<()> {
+    COUNTING.fetch_add(1, Ordering::Relaxed);
+    let _counted = Counted;
+    let head = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n";
+    stream.write_all(head.as_bytes()).await?;
+    let mut line = r#"{"payload":{"type":"server.connected","properties":{}}}"#.to_owned();
+    let mut tick = tokio::time::interval(every);
+    let padding = "x".repeat(EVENT_BYTES);
+    for number in 0_u64.. {
+        let text = format!("data: {line}\n\n");
+        stream
+            .write_all(format!("{:x}\r\n{text}\r\n", text.len()).as_bytes())
+            .await?;
+        tick.tick().await;
+        line = format!(
+            r#"{{"directory":"/bench","payload":{{"type":"bench.tick","properties":{{"number":{number},"at_ns":{},"padding":"{padding}"}}}}}}"#,
+            now_ns()
+        );
+    }
+    Ok(())
+}
+
+/// The whole events of [`count`] in `bytes`: number and time of each; and how many bytes are done with.
+pub fn events(bytes: &[u8]) -> (Vec<(u64, u64)>, usize) {
+    let (mut events, mut taken) = (Vec::new(), 0);
+    let digits = |from: usize| {
+        let end = from
+            + bytes
+                .get(from..)?
+                .iter()
+                .position(|byte| !byte.is_ascii_digit())?;
+        Some((
+            std::str::from_utf8(bytes.get(from..end)?)
+                .ok()?
+                .parse::<u64>()
+                .ok()?,
+            end,
+        ))
+    };
+    let after = |from: usize, mark: &[u8]| Some(from + find(bytes.get(from..)?, mark)? + mark.len());
+    let next = |from: usize| {
+        let (number, end) = digits(after(from, b"\"number\":")?)?;
+        let (at_ns, end) = digits(after(end, b"\"at_ns\":")?)?;
+        Some(((number, at_ns), end))
+    };
+    while let Some((event, end)) = next(taken) {
+        events.push(event);
+        taken = end;
+    }
+    (events, taken)
 }
 
 /// Tells the time until the listener goes.
@@ -170,4 +251,21 @@ pub fn version(arguments: &[String]) -> anyhow::Result<()> {
     }
     crate::say("1.18.33");
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::events;
+
+    #[test]
+    fn an_event_that_has_not_come_whole_is_waited_for() {
+        let text = br#"data: {"number":7,"at_ns":123,"padding":"x"}"#;
+        let more = br#"{"number":8,"at_ns":12"#;
+
+        let (found, taken) = events(&[&text[..], more].concat());
+
+        assert_eq!(found, [(7, 123)]);
+        assert!(taken < text.len());
+        assert_eq!(events(b"").0, []);
+    }
 }

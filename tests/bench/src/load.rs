@@ -31,10 +31,13 @@ pub struct Outcome {
     pub rate: f64,
     /// The middle of all waiting times, in microseconds.
     pub p50_us: f64,
+    /// What one in a hundred waits, in microseconds.
+    pub p99_us: f64,
 }
 
 impl Target {
-    fn request(&self) -> String {
+    /// The request as it is sent.
+    pub fn request(&self) -> String {
         let headers: String = self.headers.iter().map(|line| format!("{line}\r\n")).collect();
         format!(
             "GET {} HTTP/1.1\r\nhost: {}\r\n{headers}\r\n",
@@ -59,11 +62,27 @@ impl Target {
         }
         waits.sort_unstable();
         let count = u32::try_from(waits.len())?;
-        let middle = waits.get(waits.len() / 2).context("no answer at all")?;
+        let at = |percent: usize| {
+            let wait = waits
+                .get(waits.len() * percent / 100)
+                .context("no answer at all")?;
+            anyhow::Ok(wait.as_secs_f64() * 1e6)
+        };
         Ok(Outcome {
             rate: f64::from(count) / began.elapsed().as_secs_f64(),
-            p50_us: middle.as_secs_f64() * 1e6,
+            p50_us: at(50)?,
+            p99_us: at(99)?,
         })
+    }
+
+    /// Asks once, over a connection of its own.
+    ///
+    /// # Errors
+    /// On any answer that is not 200.
+    pub async fn once(&self) -> anyhow::Result<()> {
+        let mut stream = TcpStream::connect(self.address).await?;
+        stream.write_all(self.request().as_bytes()).await?;
+        read_answer(&mut stream, &mut Vec::new()).await
     }
 
     async fn one(&self, until: Instant) -> anyhow::Result<Vec<Duration>> {

@@ -2,19 +2,21 @@
 //! measured in the same run on the same machine.
 //!
 //! `bench` measures; run by `installers/dev bench`, which builds the programs and names them in the environment. `bench soak
-//! MINUTES` works for a while and counts what grows.
+//! MINUTES` works for a while and counts what grows; `bench load SECONDS` crowds the agent and lays siege to it.
 //! Called as opencode would be (`serve`, `--version`) it plays a backend that costs nothing.
 
 mod backend;
+mod crowd;
 mod load;
 mod measure;
 mod report;
 mod rig;
+mod siege;
 mod sizes;
 mod soak;
 mod usage;
 
-use std::{io::Write, process::ExitCode};
+use std::{io::Write, process::ExitCode, time::Duration};
 
 use report::Report;
 
@@ -33,6 +35,7 @@ fn main() -> ExitCode {
     };
     let ended = match arguments.first().map(String::as_str) {
         Some("only") => runtime.block_on(bench(&arguments[1..])),
+        Some("load") => runtime.block_on(load(arguments.get(1))),
         Some("soak") => runtime.block_on(soak(arguments.get(1))),
         Some("serve") => runtime.block_on(backend::play(&arguments)).map(|()| false),
         Some(_) => backend::version(&arguments).map(|()| false),
@@ -48,7 +51,9 @@ fn main() -> ExitCode {
     }
 }
 
-const PARTS: [&str; 6] = ["start", "resident", "proxy", "opencode", "pages", "sizes"];
+const PARTS: [&str; 7] = [
+    "start", "resident", "tunnel", "proxy", "opencode", "pages", "sizes",
+];
 
 /// All parts, or those of `only`.
 async fn bench(only: &[String]) -> anyhow::Result<bool> {
@@ -66,6 +71,10 @@ async fn bench(only: &[String]) -> anyhow::Result<bool> {
         let outcome = measure::resident(&programs, &mut report).await;
         note(&mut report, "memory and idling", outcome);
     }
+    if wanted("tunnel") {
+        let outcome = measure::tunnel(&programs, &mut report).await;
+        note(&mut report, "the tunnel at rest", outcome);
+    }
     if wanted("proxy") {
         let outcome = measure::proxy(&programs, &mut report).await;
         note(&mut report, "proxy", outcome);
@@ -82,6 +91,18 @@ async fn bench(only: &[String]) -> anyhow::Result<bool> {
         let outcome = sizes::measure(&programs, &mut report).await;
         note(&mut report, "sizes", outcome);
     }
+    Ok(report.has_missed())
+}
+
+/// The crowd for so many seconds (300), and the siege for a fifth of them.
+async fn load(seconds: Option<&String>) -> anyhow::Result<bool> {
+    let programs = measure::Programs::from_env()?;
+    let time = Duration::from_secs(seconds.map_or(Ok(300), |seconds| seconds.parse())?);
+    let mut report = Report::default();
+    let outcome = siege::siege(&programs, &mut report, time / 5).await;
+    note(&mut report, "the siege", outcome);
+    let outcome = crowd::crowd(&programs, &mut report, time).await;
+    note(&mut report, "the crowd", outcome);
     Ok(report.has_missed())
 }
 

@@ -14,10 +14,12 @@ use crate::{
     usage,
 };
 
-/// One press of a load.
-const PRESS: Duration = Duration::from_secs(3);
+/// One press of a load: short, so that what else the machine does falls on both sides.
+const PRESS: Duration = Duration::from_secs(1);
 /// Presses per side, taken in turns; the median counts.
-const ROUNDS: usize = 5;
+const TURNS: usize = 15;
+/// How often the streams are listened to; the median counts.
+const LISTENS: usize = 5;
 /// How long a stream is listened to.
 const LISTEN: Duration = Duration::from_secs(4);
 /// How long nothing is done before memory is looked at and idling begins.
@@ -135,6 +137,61 @@ pub async fn resident(programs: &Programs, report: &mut Report) -> anyhow::Resul
     agent.quit().await
 }
 
+/// What remote access costs while nobody comes: cloudflared's stand-in registered at an edge, and nothing else.
+pub async fn tunnel(programs: &Programs, report: &mut Report) -> anyhow::Result<()> {
+    let edge = fakes::Edge::start().await?;
+    let folder = tempfile::Builder::new().prefix("nexus-tunnel-").tempdir()?;
+    let program = folder.path().join("cloudflared");
+    std::fs::copy(programs.folder.join("fake-cloudflared"), &program)?;
+    let addresses = edge.addresses();
+    let word = |name: &str| addresses[name].as_str().unwrap_or_default().to_owned();
+    let script = format!("edge={} quick_service={}\n", word("tunnel"), word("control"));
+    std::fs::write(program.with_extension("script"), script)?;
+    let more = format!(
+        "ask = \"commands_and_edits\"\n[tunnel]\npath = {:?}",
+        program.display().to_string()
+    );
+    let agent = Agent::start(&programs.nexus(), &programs.opencode, &more).await?;
+    agent.healthy().await?;
+    agent
+        .nexus(
+            &["password", "set", "--stdin"],
+            "seven quiet otters paint the harbour",
+        )
+        .await?;
+    let pids = agent.pids().await?;
+    tokio::time::sleep(REST).await;
+    let without = usage::pss_mib(&pids)?;
+    agent.nexus(&["tunnel", "start"], "").await?;
+    agent.nexus(&["tunnel", "url"], "").await?;
+    tokio::time::sleep(REST).await;
+    let minutes = idle_minutes();
+    let before = usage::usage(&pids)?;
+    tokio::time::sleep(IDLE.mul_f64(minutes)).await;
+    let after = usage::usage(&pids)?;
+    let with = usage::pss_mib(&pids)?;
+    let cpu = (after.cpu_ms - before.cpu_ms) / minutes;
+    let beside = format!("over {minutes} min");
+    report.at_most(
+        "idling with the tunnel on",
+        cpu,
+        "CPU-ms",
+        20.0,
+        &beside,
+        Weight::Reported,
+    );
+    let beside = format!("{with:.2} beside {without:.2} MiB");
+    report.at_most(
+        "memory of the tunnel",
+        with - without,
+        "MiB",
+        3.0,
+        &beside,
+        Weight::Reported,
+    );
+    agent.quit().await
+}
+
 /// Has a conversation over the API and waits for its end.
 /// One turn of a session of its own, with somebody looking on.
 pub async fn talk(agent: &Agent, cookie: &str, prompt: &str) -> anyhow::Result<()> {
@@ -226,7 +283,7 @@ pub async fn proxy(programs: &Programs, report: &mut Report) -> anyhow::Result<(
     let stream = "/global/event";
     let ways = [through_agent(stream), through_nginx(stream), directly(stream)];
     let mut late = [Vec::new(), Vec::new(), Vec::new()];
-    for _ in 0..ROUNDS {
+    for _ in 0..LISTENS {
         // All at once, each with ticks of its own: so they find the machine equally awake.
         let round = futures_util::future::try_join_all(ways.iter().map(|way| way.listen(LISTEN))).await?;
         for (all, figure) in late.iter_mut().zip(round) {
@@ -258,9 +315,15 @@ async fn in_turns(
     connections: usize,
 ) -> anyhow::Result<((f64, f64), (f64, f64))> {
     let mut figures = [Vec::new(), Vec::new(), Vec::new(), Vec::new()];
-    for _ in 0..ROUNDS {
-        let mine = ours.press(connections, PRESS).await?;
-        let other = theirs.press(connections, PRESS).await?;
+    for turn in 0..TURNS {
+        // Whoever comes second finds a warmer server: each side does in half of the turns.
+        let (mine, other) = if turn % 2 == 0 {
+            let mine = ours.press(connections, PRESS).await?;
+            (mine, theirs.press(connections, PRESS).await?)
+        } else {
+            let other = theirs.press(connections, PRESS).await?;
+            (ours.press(connections, PRESS).await?, other)
+        };
         for (all, figure) in figures
             .iter_mut()
             .zip([mine.rate, mine.p50_us, other.rate, other.p50_us])
@@ -273,7 +336,7 @@ async fn in_turns(
 }
 
 /// Where the server behind an agent listens, and its password.
-async fn upstream(agent: &Agent) -> anyhow::Result<(SocketAddr, String)> {
+pub async fn upstream(agent: &Agent) -> anyhow::Result<(SocketAddr, String)> {
     let status = agent.healthy().await?;
     let pid = status["pid"].as_u64().context("no pid")?;
     let port = status["port"].as_u64().context("no port")?;

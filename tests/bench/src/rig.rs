@@ -77,6 +77,28 @@ impl Agent {
         command
     }
 
+    /// The command line against this agent, with something to read; what it prints.
+    ///
+    /// # Errors
+    /// When it fails, with what it says.
+    pub async fn nexus(&self, arguments: &[&str], input: &str) -> anyhow::Result<String> {
+        use tokio::io::AsyncWriteExt;
+        let mut child = Self::command(&self.nexus, self.home.path())
+            .args(arguments)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()?;
+        let mut stdin = child.stdin.take().context("no input")?;
+        stdin.write_all(input.as_bytes()).await?;
+        drop(stdin);
+        let output = child.wait_with_output().await?;
+        if !output.status.success() {
+            bail!("nexus {arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+        }
+        Ok(String::from_utf8(output.stdout)?)
+    }
+
     /// The folder of its project.
     pub fn project(&self) -> PathBuf {
         self.home.path().join("project")
@@ -208,6 +230,21 @@ impl Nginx {
             address,
             cookie: format!("nexus={secret}"),
         })
+    }
+
+    /// The master and its workers.
+    ///
+    /// # Errors
+    /// When it has ended.
+    pub fn pids(&self) -> anyhow::Result<Vec<u32>> {
+        let master = self.child.id().context("nginx ended")?;
+        let path = format!("/proc/{master}/task/{master}/children");
+        let workers = fs::read_to_string(path)?;
+        let mut pids = vec![master];
+        for worker in workers.split_whitespace() {
+            pids.push(worker.parse()?);
+        }
+        Ok(pids)
     }
 
     /// Ends it and waits.
