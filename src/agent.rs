@@ -51,6 +51,7 @@ pub struct Start {
 /// # Errors
 /// What kept it from starting.
 pub fn run(dirs: Dirs, start: Start, instance: Instance) -> anyhow::Result<ExitCode> {
+    os::share_heaps();
     // One thread serves everything: the agent waits more than it computes, and hashing, files and the database run beside
     // it. A second one serves no more requests a second (measured, two cores), but is woken for each event first, and
     // makes it late; handing work over between threads would cost time even with a single one of them.

@@ -33,7 +33,7 @@ pub use platform::{Peer, look_at};
 pub use platform::{
     Signals, adopt_orphans, boot_id, carries, children_of, effective_uid, end_with_parent, forbid_core_dumps,
     identify, is_of_own_user, is_program, isolate, listening, parent_pid, port_owner, processes, reap,
-    reap_adopted, reap_any, release_memory, signal, slept, usage,
+    reap_adopted, reap_any, release_memory, share_heaps, signal, slept, usage,
 };
 pub use process::{Caught, Identity, Process, Reaped, Signal, Usage, below};
 pub use socket::Owner;

@@ -11,7 +11,9 @@ mod waiting;
 
 pub use command::{end_with_parent, isolate};
 pub use executable::is_program;
-pub use own::{adopt_orphans, boot_id, effective_uid, forbid_core_dumps, parent_pid, release_memory};
+pub use own::{
+    adopt_orphans, boot_id, effective_uid, forbid_core_dumps, parent_pid, release_memory, share_heaps,
+};
 pub use peer::{Peer, peer_uid};
 pub use sockets::{is_of_own_user, listening, port_owner};
 pub use table::{carries, children_of, identify, look_at, processes, signal};

@@ -42,6 +42,21 @@ pub fn release_memory() {
     }
 }
 
+/// Heaps of all threads together.
+#[cfg(target_env = "gnu")]
+const HEAPS: libc::c_int = 2;
+
+/// Has all threads share few heaps. Each thread would get one of its own, and threads that read a file or the database
+/// now and then keep what they freed there. To be called before any thread is started.
+pub fn share_heaps() {
+    #[cfg(target_env = "gnu")]
+    #[expect(unsafe_code, reason = "glibc offers it as a plain C function")]
+    // SAFETY: mallopt(3) takes no pointers; no other thread allocates yet.
+    unsafe {
+        libc::mallopt(libc::M_ARENA_MAX, HEAPS);
+    }
+}
+
 /// Names this boot of the machine; process numbers and start times mean nothing beyond it.
 ///
 /// # Errors

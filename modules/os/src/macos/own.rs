@@ -36,6 +36,9 @@ pub fn forbid_core_dumps() -> io::Result<()> {
     Ok(setrlimit(Resource::Core, none)?)
 }
 
+/// Nothing to do: the system's allocator shares its memory among threads.
+pub fn share_heaps() {}
+
 /// Gives memory that was freed back to the system.
 pub fn release_memory() {
     // The allocator of this system does it under memory pressure by itself.

@@ -61,6 +61,9 @@ pub fn forbid_core_dumps() -> io::Result<()> {
     Ok(())
 }
 
+/// Nothing to do: the system's allocator shares its memory among threads.
+pub fn share_heaps() {}
+
 /// Gives memory that was freed back to the system.
 pub fn release_memory() {
     // The allocator of this system does it by itself.
