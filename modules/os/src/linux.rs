@@ -1,6 +1,7 @@
 //! Linux: everything about other processes is read from `/proc` (proc(5)).
 
 mod command;
+mod diag;
 mod executable;
 mod own;
 mod peer;

@@ -25,7 +25,7 @@ const TICK: Duration = Duration::from_micros(3_333);
 /// one before, by more than the millisecond that timers here are exact to.
 const APART: Duration = Duration::from_micros(1_111);
 /// Makes the event stream slower and its events longer: milliseconds between two of them, 1 KiB each, numbered.
-pub const PACE_VARIABLE: &str = "NEXUS_BENCH_EVERY_MS";
+pub const PACE_VARIABLE: &str = "BENCH_EVERY_MS";
 /// Says how many read the event stream.
 pub const STREAMS_PATH: &str = "/bench/streams";
 /// As much as a tool's output often is.

@@ -6,7 +6,7 @@ use std::{
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
 };
 
-use super::table::program_of;
+use super::{diag, table::program_of};
 use crate::Owner;
 
 /// The state LISTEN (include/net/tcp_states.h).
@@ -58,11 +58,19 @@ pub fn port_owner(port: u16) -> Option<Owner> {
 /// addresses of the two ends. No for an end that is gone already: nobody can say whose it was.
 pub fn is_of_own_user(theirs: SocketAddr, ours: SocketAddr) -> bool {
     let own = rustix::process::geteuid().as_raw();
-    ["tcp", "tcp6"].iter().any(|name| {
-        fs::read_to_string(format!("/proc/self/net/{name}")).is_ok_and(|text| {
-            let mut lines = text.lines().skip(1);
-            lines.any(|line| end_of(line, theirs, ours).is_some_and(|uid| uid == own || uid == 0))
-        })
+    let is_ours = |user: u32| user == own || user == 0;
+    match diag::user_of(theirs, ours) {
+        Ok(user) => user.is_some_and(is_ours),
+        // A kernel that cannot be asked writes it down all the same.
+        Err(_) => user_in_table(theirs, ours).is_some_and(is_ours),
+    }
+}
+
+/// The same from the table of all connections, which is as long as there are many.
+fn user_in_table(theirs: SocketAddr, ours: SocketAddr) -> Option<u32> {
+    ["tcp", "tcp6"].iter().find_map(|name| {
+        let text = fs::read_to_string(format!("/proc/self/net/{name}")).ok()?;
+        text.lines().skip(1).find_map(|line| end_of(line, theirs, ours))
     })
 }
 
@@ -152,8 +160,13 @@ mod tests {
         let ours = server.local_addr().unwrap();
 
         assert!(is_of_own_user(theirs, ours));
+        assert_eq!(
+            user_in_table(theirs, ours),
+            Some(rustix::process::geteuid().as_raw())
+        );
         drop(client);
         assert!(!is_of_own_user(theirs, ours));
+        assert_eq!(user_in_table(theirs, ours), None);
     }
 
     #[test]
