@@ -234,6 +234,7 @@ fn tell_damage(cx: &Context, damage: Option<String>) {
             body,
             page: "/dashboard".to_owned(),
             answers: Vec::new(),
+            away: None,
         });
     }
 }

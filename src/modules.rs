@@ -3,6 +3,7 @@
 //! A module can be removed by deleting its folder, its lines in `Cargo.toml` and its lines here.
 
 mod kept;
+mod outside;
 
 use std::sync::{Arc, OnceLock};
 
@@ -23,6 +24,7 @@ use tokio::sync::{mpsc, watch};
 use tunnel::Tunnel;
 
 use kept::{Output, clean, hide, history, server};
+use outside::{call, decisions};
 
 use crate::cli::doctor::{Finding, Verdict};
 
@@ -90,7 +92,15 @@ pub fn build(
     )?;
     let dashboard = Dashboard::new(cx, dashboard_parts(capture.clone(), &opencode));
     let logs = Logs::new(cx, capture);
-    let (notices, shows) = Notices::new(cx, store.clone(), told)?;
+    let away = notices::Away {
+        sessions: Arc::new(late_door.clone()),
+        call: call(vec![
+            Arc::clone(&opencode) as Arc<dyn Module>,
+            Arc::clone(&chat) as Arc<dyn Module>,
+        ]),
+        seen_outside: Arc::new(chat.seen_outside()),
+    };
+    let (notices, shows) = Notices::new(cx, store.clone(), told, away)?;
     let autostart = match login_entry() {
         Ok(entry) => Some(Autostart::new(entry)),
         Err(error) => {
@@ -141,35 +151,6 @@ pub fn build(
         busy: busy(opencode),
         shows,
     })
-}
-
-/// Whoever opens this machine to the outside has to have said which folders are seen there, and what opencode asks
-/// permission for.
-fn decisions(cx: &Context) -> tunnel::Decisions {
-    let settings = Arc::clone(&cx.settings);
-    let missing = move || {
-        let all = settings.list();
-        let is_chosen = |section: &str, key: &str| {
-            all.iter()
-                .any(|entry| entry.section == section && entry.field.key == key && entry.is_set)
-        };
-        if !is_chosen("chat", "projects") {
-            return Some(
-                "Name first the folders that may be seen from outside, with all that is below them: `nexus settings set \
-                 chat.projects '[\"/path/of/a/project\"]'`."
-                    .to_owned(),
-            );
-        }
-        (!is_chosen(opencode::ID, "ask")).then(|| {
-            "Choose first what opencode asks permission for: `nexus settings set opencode.ask commands_and_edits` has it ask \
-             before every command and change, `as_configured` leaves it to its own configuration."
-                .to_owned()
-        })
-    };
-    tunnel::Decisions {
-        missing: Arc::new(missing),
-        revision: cx.settings.edits(),
-    }
 }
 
 /// Makes every section of the settings file known.
@@ -373,6 +354,20 @@ impl LateDoor {
     fn set(&self, door: Door) {
         // Set once, in `build`.
         drop(self.0.set(door));
+    }
+}
+
+impl notices::Sessions for LateDoor {
+    fn is_there(&self, session: &str) -> bool {
+        self.0.get().is_some_and(|door| door.has_session(session))
+    }
+
+    fn changed(&self) -> watch::Receiver<usize> {
+        match self.0.get() {
+            Some(door) => door.session_count(),
+            // Nobody is told anything before the door is there.
+            None => watch::Sender::new(0).subscribe(),
+        }
     }
 }
 

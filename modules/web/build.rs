@@ -59,34 +59,41 @@ fn main() -> Result<(), Box<dyn Error>> {
     ] {
         shell.push(assets.add(name, content_type, text.as_bytes())?);
     }
-    let worker = without_comments(&fs::read_to_string(root.join("worker/sw.js"))?);
-    let worker = worker.replace("\"SHELL\"", &quoted(&shell));
-    assets.add("sw.js", "text/javascript; charset=utf-8", worker.as_bytes())?;
-    let manifest = manifest(&mut assets, &root.join("../../../icons/app"))?;
+    let (manifest, icon) = manifest(&mut assets, &root.join("../../../icons/app"))?;
     assets.add(
         "app.webmanifest",
         "application/manifest+json",
         manifest.as_bytes(),
     )?;
+    let worker = without_comments(&fs::read_to_string(root.join("worker/sw.js"))?);
+    let worker = worker
+        .replace("\"SHELL\"", &quoted(&shell))
+        .replace("ICON", &icon);
+    assets.add("sw.js", "text/javascript; charset=utf-8", worker.as_bytes())?;
     assets.table.push_str("]\n");
     fs::write(assets.out.join("assets.rs"), &assets.table)?;
     Ok(())
 }
 
-/// What a phone needs to install the page as an app.
-fn manifest(assets: &mut Assets, icons: &Path) -> Result<String, Box<dyn Error>> {
+/// What a phone needs to install the page as an app, and the path of its smaller icon.
+fn manifest(assets: &mut Assets, icons: &Path) -> Result<(String, String), Box<dyn Error>> {
     let mut drawn = Vec::new();
+    let mut icon = String::new();
     for size in [256, 512] {
         let picture = fs::read(icons.join(format!("{size}.png")))?;
         let path = assets.add(&format!("app{size}.png"), "image/png", &picture)?;
         drawn.push(format!(
             r#"{{"src":"{path}","sizes":"{size}x{size}","type":"image/png"}}"#
         ));
+        if icon.is_empty() {
+            icon = path;
+        }
     }
-    Ok(format!(
+    let manifest = format!(
         r##"{{"id":"/","name":"OpenCode Nexus","short_name":"Nexus","start_url":"/","scope":"/","display":"standalone","background_color":"#faf9f7","theme_color":"#faf9f7","icons":[{}]}}"##,
         drawn.join(",")
-    ))
+    );
+    Ok((manifest, icon))
 }
 
 fn quoted(paths: &[String]) -> String {

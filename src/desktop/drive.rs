@@ -130,6 +130,7 @@ impl Driver {
             ),
             page: "/chat".to_owned(),
             answers: Vec::new(),
+            away: None,
         });
     }
 
@@ -172,6 +173,7 @@ impl Driver {
                 body: kit::text::sentence(&text),
                 page: "/dashboard".to_owned(),
                 answers: Vec::new(),
+                away: None,
             });
         }
     }

@@ -172,6 +172,7 @@ impl Desktop for Session {
                 body: told.clone(),
                 page: path.to_owned(),
                 answers: Vec::new(),
+                away: None,
             });
             Ok(Shown::Browser(told))
         })

@@ -71,5 +71,6 @@ fn tell_absence(host: TrayHost, notices: &NoticeSender) {
             .to_owned(),
         page: "/chat".to_owned(),
         answers: Vec::new(),
+        away: None,
     });
 }

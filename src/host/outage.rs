@@ -120,6 +120,7 @@ impl Resident {
             body,
             page: "/dashboard".to_owned(),
             answers: Vec::new(),
+            away: None,
         }
     }
 

@@ -16,9 +16,10 @@ const EDGES: &[(&str, &[&str])] = &[
     ("fakes", &[]),
     ("fuzz", &["gateway", "kit", "logs"]),
     ("gateway", &["kit", "store", "web"]),
+    ("https", &[]),
     ("kit", &[]),
     ("logs", &["kit", "store", "web"]),
-    ("notices", &["kit", "store", "web"]),
+    ("notices", &["https", "kit", "store", "web"]),
     ("onboarding", &["kit", "store", "web"]),
     (
         "opencode-nexus",
@@ -43,7 +44,7 @@ const EDGES: &[(&str, &[&str])] = &[
     ("os", &[]),
     ("store", &[]),
     ("supervisor", &["os"]),
-    ("tunnel", &["kit", "supervisor"]),
+    ("tunnel", &["https", "kit", "supervisor"]),
     ("web", &["kit"]),
     ("window", &["kit"]),
 ];

@@ -1,5 +1,6 @@
 //! What must not be found anywhere while the whole program runs: secrets, open doors, files others can read.
 
+mod away;
 mod children;
 mod folders;
 

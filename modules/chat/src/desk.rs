@@ -14,7 +14,7 @@ use std::{
     time::{Instant, SystemTime},
 };
 
-use kit::{BoxFuture, Caller, NoticeSender, Setting, State, Status};
+use kit::{BoxFuture, Caller, Listener, NoticeSender, Setting, State, Status};
 use opencode::{
     Api,
     wire::{Event, Session},
@@ -218,7 +218,12 @@ impl Desk {
 
     /// How far `caller` sees.
     pub fn reach(&self, caller: &Caller) -> Reach {
-        Reach::of(caller, &self.settings.get().projects)
+        self.reach_from(caller.listener)
+    }
+
+    /// How far whoever comes in at `listener` sees.
+    pub fn reach_from(&self, listener: Listener) -> Reach {
+        Reach::from(listener, &self.settings.get().projects)
     }
 
     /// Folders within `reach` that a new session can be made in, the first one preselected.

@@ -31,8 +31,8 @@ use std::sync::Arc;
 use anyhow::Context as _;
 use axum::Router;
 use kit::{
-    ActError, BoxFuture, CancellationToken, Context, Entry, Feed, LiveRequest, Module, ModuleId, Page, Reply,
-    Status, Verb, VerbSpec,
+    ActError, BoxFuture, CancellationToken, Context, Entry, Feed, Listener, LiveRequest, Module, ModuleId,
+    Page, Reply, Status, Verb, VerbSpec,
 };
 use opencode::Api;
 use store::Store;
@@ -77,6 +77,12 @@ impl Chat {
         Ok(Arc::new(Self {
             desk: Arc::new(Desk::new(parts)),
         }))
+    }
+
+    /// Whether a folder may be seen from outside. Looks at the disk.
+    pub fn seen_outside(&self) -> impl Fn(&str) -> bool + Send + Sync + use<> {
+        let desk = Arc::clone(&self.desk);
+        move |folder| desk.reach_from(Listener::Tunnel).holds(folder)
     }
 }
 

@@ -30,9 +30,9 @@ pub enum Reach {
 }
 
 impl Reach {
-    /// How far `caller` sees, when these are the folders the owner has named.
-    pub fn of(caller: &Caller, projects: &[String]) -> Self {
-        match caller.listener {
+    /// How far one sees who comes in at `listener`, when these are the folders the owner has named.
+    pub fn from(listener: Listener, projects: &[String]) -> Self {
+        match listener {
             Listener::Local => Self::Everything,
             Listener::Tunnel => {
                 Self::Folders(projects.iter().filter_map(|folder| resolved(folder)).collect())
@@ -142,17 +142,7 @@ pub fn no_such_session() -> Refusal {
 
 #[cfg(test)]
 mod tests {
-    use std::time::SystemTime;
-
     use super::*;
-
-    fn caller(listener: Listener) -> Caller {
-        Caller {
-            session: "1".to_owned(),
-            listener,
-            proved_at: SystemTime::UNIX_EPOCH,
-        }
-    }
 
     #[test]
     fn from_outside_only_named_folders_are_seen_wherever_links_lead() {
@@ -165,7 +155,7 @@ mod tests {
         std::os::unix::fs::symlink("/", root.path().join("open/link")).unwrap();
         let projects = [at("open"), at("gone")];
 
-        let outside = Reach::of(&caller(Listener::Tunnel), &projects);
+        let outside = Reach::from(Listener::Tunnel, &projects);
 
         for folder in [at("open"), at("open/below"), at("open/below/..")] {
             assert!(outside.holds(&folder), "{folder}");
@@ -182,9 +172,9 @@ mod tests {
             String::new(),
         ] {
             assert!(!outside.holds(&folder), "{folder}");
-            assert!(Reach::of(&caller(Listener::Local), &projects).holds(&folder));
+            assert!(Reach::from(Listener::Local, &projects).holds(&folder));
         }
-        assert!(!Reach::of(&caller(Listener::Tunnel), &[]).holds(&at("open")));
+        assert!(!Reach::from(Listener::Tunnel, &[]).holds(&at("open")));
     }
 
     #[test]

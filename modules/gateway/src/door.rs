@@ -166,6 +166,7 @@ impl Door {
             body: format!("{meaning} If this was not you, look at the page of the devices."),
             page: "/devices".to_owned(),
             answers: Vec::new(),
+            away: None,
         });
     }
 
@@ -233,6 +234,16 @@ impl Door {
             .iter()
             .map(|session| SessionView::of(session))
             .collect()
+    }
+
+    /// Whether the session `id` lives.
+    pub fn has_session(&self, id: &str) -> bool {
+        self.0.sessions.get(id).is_some()
+    }
+
+    /// How many sessions there are; changes whenever one begins or ends.
+    pub fn session_count(&self) -> watch::Receiver<usize> {
+        self.0.sessions.count()
     }
 
     /// How many streams (open pages, event streams) there are.

@@ -213,6 +213,7 @@ impl Keys {
                 .to_owned(),
             page: "/devices".to_owned(),
             answers: Vec::new(),
+            away: None,
         });
         Ok(())
     }

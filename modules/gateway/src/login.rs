@@ -104,6 +104,7 @@ fn tell(keys: &Keys, session: &Session, source: IpAddr) {
         ),
         page: "/devices".to_owned(),
         answers: Vec::new(),
+        away: None,
     });
 }
 

@@ -98,6 +98,7 @@ fn tell(keys: &Keys, visit: &Visit, session: &Session) {
         ),
         page: "/devices".to_owned(),
         answers: Vec::new(),
+        away: None,
     });
 }
 

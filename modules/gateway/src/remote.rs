@@ -1,13 +1,23 @@
 //! What a session from outside reaches.
 
-/// Whether a path is for sessions from outside too: the chat, and the way out. Everything else, the server's own API,
+/// Whether a path is for sessions from outside too: the chat, whether this device is told of it, and the way out.
+/// Everything else, the server's own API,
 /// settings, logs and every switch included, is for this machine.
 pub(crate) fn is_open(path: &str) -> bool {
     let is_below = |root: &str| {
         path.strip_prefix(root)
             .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
     };
-    matches!(path, "/" | "/live" | "/logout") || is_below("/chat")
+    matches!(
+        path,
+        "/" | "/live"
+            | "/logout"
+            | "/notices"
+            | "/notices/push"
+            | "/notices/push/off"
+            | "/notices/push/trial"
+            | "/notices/press"
+    ) || is_below("/chat")
 }
 
 /// Whether a live view is for sessions from outside too.
@@ -20,7 +30,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_chat_is_all_there_is_outside() {
+    fn the_chat_and_its_notices_are_all_there_is_outside() {
         for path in [
             "/",
             "/chat",
@@ -28,6 +38,11 @@ mod tests {
             "/chat/ses_1/prompt",
             "/live",
             "/logout",
+            "/notices",
+            "/notices/push",
+            "/notices/push/off",
+            "/notices/push/trial",
+            "/notices/press",
         ] {
             assert!(is_open(path), "{path}");
         }
@@ -35,7 +50,8 @@ mod tests {
             "/chatter",
             "/dashboard",
             "/logs",
-            "/notices",
+            "/notices/read",
+            "/notices/push/all",
             "/devices",
             "/devices/revoke",
             "/onboarding",
@@ -50,6 +66,6 @@ mod tests {
         ] {
             assert!(!is_open(path), "{path}");
         }
-        assert!(shows("chat") && !shows("dashboard") && !shows("logs"));
+        assert!(shows("chat") && !shows("dashboard") && !shows("logs") && !shows("notices"));
     }
 }

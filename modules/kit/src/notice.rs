@@ -41,6 +41,17 @@ pub struct Notice {
     pub page: String,
     /// What can be answered on the spot, where the desktop shows buttons. At most two.
     pub answers: Vec<Answer>,
+    /// How it is told to devices away from this machine; `None` for what stays here.
+    pub away: Option<Away>,
+}
+
+/// What a notice is away from the machine.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Away {
+    /// What may be read by whoever sees the device: no word of a conversation. E.g. `"A session waits for you"`.
+    pub brief: &'static str,
+    /// The project folder it concerns; only told where its owner lets that folder be seen from outside.
+    pub folder: Option<String>,
 }
 
 /// A button of a notice. Pressing it late must be harmless.

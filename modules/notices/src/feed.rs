@@ -75,6 +75,7 @@ mod tests {
             body: body.to_owned(),
             page: "/dashboard".to_owned(),
             answers: Vec::new(),
+            away: None,
         }
     }
 

@@ -140,6 +140,7 @@ mod tests {
             body: String::new(),
             page: "/dashboard".to_owned(),
             answers: Vec::new(),
+            away: None,
         }
     }
 

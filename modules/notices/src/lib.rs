@@ -5,6 +5,8 @@
 //! settings, the time of day and what was shown lately: one outage is one bubble that is replaced, a loop of crashes
 //! does not become a rain of them, and nobody is called at night.
 //!
+//! What makes a bubble is told to devices away from the machine too, if it may leave it; see [`push`].
+//!
 //! This crate knows no desktop. What is to be shown leaves through a channel; without anybody at its other end nothing
 //! is lost but the bubble.
 
@@ -12,22 +14,21 @@ mod feed;
 mod judge;
 mod list;
 mod page;
+mod push;
+mod push_page;
+mod routes;
 mod settings;
 
 use std::{
+    pin::pin,
     sync::{Arc, Mutex, PoisonError},
     time::{Instant, SystemTime},
 };
 
-use axum::{
-    Extension, Router,
-    http::{StatusCode, header},
-    response::{IntoResponse, Response},
-    routing::{get, post},
-};
+use axum::Router;
 use kit::{
-    ActError, Action, BoxFuture, CancellationToken, Chrome, Context, Entry, Fact, Feed, LiveRequest, Module,
-    ModuleId, Notice, Offer, Page, Reply, Setting, SettingsFile, State, Status, Told, Verb, VerbSpec,
+    ActError, Action, BoxFuture, CancellationToken, Context, Entry, Fact, Feed, LiveRequest, Module,
+    ModuleId, Notice, Offer, Page, Reply, Setting, SettingsFile, Status, Told, Verb, VerbSpec,
 };
 use store::Store;
 use tokio::{
@@ -35,10 +36,12 @@ use tokio::{
     time::sleep_until,
 };
 
+pub use push::{Away, Call, SeenOutside, Sessions};
 pub use settings::NoticesSettings;
 
 use judge::{Judge, Moment};
 use list::List;
+use push::Push;
 
 /// The module's id.
 pub const ID: ModuleId = ModuleId("notices");
@@ -100,6 +103,7 @@ pub struct Notices {
     told: tokio::sync::Mutex<mpsc::Receiver<Told>>,
     shows: mpsc::Sender<Show>,
     judge: Mutex<Judge>,
+    push: Push,
     status: watch::Sender<Status>,
 }
 
@@ -112,16 +116,18 @@ impl Notices {
         cx: &Context,
         store: Store,
         told: mpsc::Receiver<Told>,
+        away: Away,
     ) -> anyhow::Result<(Arc<Self>, mpsc::Receiver<Show>)> {
         let (shows, shown) = mpsc::channel(SHOWS_MAX);
         let module = Arc::new(Self {
             settings: cx.settings.section(),
             file: Arc::clone(&cx.settings),
-            list: List::new(store)?,
+            list: List::new(store.clone())?,
+            push: Push::new(store, Arc::clone(&cx.secrets), away)?,
             told: tokio::sync::Mutex::new(told),
             shows,
             judge: Mutex::default(),
-            status: watch::Sender::new(Status::new(State::Running, SystemTime::now())),
+            status: watch::Sender::new(Status::new(kit::State::Running, SystemTime::now())),
         });
         Ok((module, shown))
     }
@@ -136,12 +142,14 @@ impl Notices {
         }
         match told {
             Told::Notice(notice) => {
-                let bubble = self.judged(|judge, moment| judge.take(notice, moment));
-                self.show(bubble.map(Show::Bubble));
+                if let Some(notice) = self.judged(|judge, moment| judge.take(notice, moment)) {
+                    self.tell_all(notice);
+                }
             }
             Told::Settled(key) => {
                 self.judged(|judge, _| judge.settle(&key));
-                self.show(Some(Show::Remove(key)));
+                self.push.settle(&key);
+                self.show(Show::Remove(key));
             }
         }
         self.tell().await;
@@ -160,10 +168,14 @@ impl Notices {
         )
     }
 
-    fn show(&self, show: Option<Show>) {
-        if let Some(show) = show
-            && let Err(error) = self.shows.try_send(show)
-        {
+    /// Tells what is to be heard: at the machine, and on devices away from it.
+    fn tell_all(&self, notice: Notice) {
+        self.push.offer(&notice, self.settings.get().away_details);
+        self.show(Show::Bubble(notice));
+    }
+
+    fn show(&self, show: Show) {
+        if let Err(error) = self.shows.try_send(show) {
             tracing::debug!(%error, "a notice made no bubble");
         }
     }
@@ -276,22 +288,7 @@ impl Module for Notices {
     }
 
     fn routes(self: Arc<Self>) -> Router {
-        let (shown, read) = (Arc::clone(&self), self);
-        Router::new()
-            .route(
-                "/",
-                get(move |Extension(chrome): Extension<Arc<Chrome>>| {
-                    let module = Arc::clone(&shown);
-                    async move { page::show(&module.list, &chrome).await }
-                }),
-            )
-            .route(
-                "/read",
-                post(move || {
-                    let module = Arc::clone(&read);
-                    async move { module.read_from_page().await }
-                }),
-            )
+        routes::routes(self)
     }
 
     fn live(&self, _request: LiveRequest) -> Option<Box<dyn Feed>> {
@@ -302,6 +299,7 @@ impl Module for Notices {
         Box::pin(async move {
             let mut told = self.told.lock().await;
             let mut settings = self.settings.clone();
+            let mut pushing = pin!(self.push.run());
             self.tell().await;
             loop {
                 let due = self.due();
@@ -316,21 +314,13 @@ impl Module for Notices {
                     Some(next) = told.recv() => self.take(next).await,
                     () = held => {
                         for notice in self.judged(|judge, moment| judge.release(moment)) {
-                            self.show(Some(Show::Bubble(notice)));
+                            self.tell_all(notice);
                         }
                     }
                     _ = settings.changed() => self.tell().await,
+                    () = &mut pushing => return Ok(()),
                 }
             }
         })
-    }
-}
-
-impl Notices {
-    async fn read_from_page(&self) -> Response {
-        match self.ask(Verb::bare("read")).await {
-            Ok(_) => (StatusCode::SEE_OTHER, [(header::LOCATION, "/notices")]).into_response(),
-            Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, error.to_string()).into_response(),
-        }
     }
 }

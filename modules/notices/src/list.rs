@@ -193,6 +193,7 @@ mod tests {
             body: "It ended.".to_owned(),
             page: "/dashboard".to_owned(),
             answers: Vec::new(),
+            away: None,
         }
     }
 

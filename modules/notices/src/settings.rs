@@ -28,6 +28,8 @@ pub struct NoticesSettings {
     pub update: bool,
     /// Something about this installation.
     pub agent: bool,
+    /// Devices away from the machine are told what a session is about.
+    pub away_details: bool,
 }
 
 impl Default for NoticesSettings {
@@ -43,6 +45,7 @@ impl Default for NoticesSettings {
             login: true,
             update: true,
             agent: true,
+            away_details: false,
         }
     }
 }
@@ -111,6 +114,12 @@ impl Section for NoticesSettings {
             "agent",
             "This program",
             "Something about this installation, such as a file that could not be read.",
+        ),
+        switch(
+            "away_details",
+            "Say more to devices",
+            "Devices away from this machine are told what a session is called, what it asks and how it ended, and can answer \
+             from the notice. Without it they hear only that one waits, is done or has failed.",
         ),
     ];
 

@@ -1,6 +1,6 @@
 //! What the user hears of the server's troubles: one notice per outage, replaced when it is over. Pure.
 
-use kit::{Action, Answer, ModuleId, Notice, NoticeKind, Verb};
+use kit::{Action, Answer, Away, ModuleId, Notice, NoticeKind, Verb};
 use supervisor::Phase;
 
 use crate::shown::sentence;
@@ -113,7 +113,7 @@ pub(crate) fn too_big(held_mib: u64, limit_mib: u64) -> Notice {
     )
 }
 
-fn notice(title: &str, body: String) -> Notice {
+fn notice(title: &'static str, body: String) -> Notice {
     Notice {
         kind: NoticeKind::Server,
         key: crate::ID.to_owned(),
@@ -121,6 +121,10 @@ fn notice(title: &str, body: String) -> Notice {
         body,
         page: "/dashboard".to_owned(),
         answers: Vec::new(),
+        away: Some(Away {
+            brief: title,
+            folder: None,
+        }),
     }
 }
 

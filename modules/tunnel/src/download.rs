@@ -4,7 +4,6 @@
 //! What was had of a download that broke is kept, and the rest is asked for next time. Only a file whose SHA-256 is that
 //! of the release gets the name of a program, and only one that says it is that version keeps it.
 
-mod fetch;
 mod release;
 // A script plays cloudflared there.
 #[cfg(test)]
@@ -27,8 +26,7 @@ use tokio::{
 };
 
 use crate::find;
-pub use fetch::FetchError;
-use fetch::{Fetcher, Hosts};
+use https::{FetchError, Fetcher, Hosts};
 use release::Asset;
 
 /// The version that is downloaded: one that this program was tested with.

@@ -67,6 +67,7 @@ fn notice(title: &str, body: String) -> Notice {
         body,
         page: "/dashboard".to_owned(),
         answers: Vec::new(),
+        away: None,
     }
 }
 

@@ -259,6 +259,7 @@ async fn notices_are_shown_in_order() {
             body: String::new(),
             page: "/dashboard".to_owned(),
             answers: Vec::new(),
+            away: None,
         });
     }
 

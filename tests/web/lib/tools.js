@@ -32,6 +32,7 @@ const programs = first("the built program", [
 export const nexus = first("nexus", [join(programs, "nexus")]);
 export const fakeModel = first("fake-model", [join(programs, "fake-model")]);
 export const fakeEdge = first("fake-edge", [join(programs, "fake-edge")]);
+export const fakePush = first("fake-push", [join(programs, "fake-push")]);
 export const fakeCloudflared = first("fake-cloudflared", [
   process.env["NEXUS_TEST_CLOUDFLARED"],
   join(programs, "fake-cloudflared"),
@@ -50,5 +51,7 @@ const require = createRequire(join(modules, "package.json"));
 
 /** @type {typeof import("playwright-core")} */
 export const playwright = require("playwright-core");
+/** Opens what was sealed for a browser. @type {{decrypt(sealed: Buffer, keys: object): Buffer}} */
+export const httpEce = require("http_ece");
 /** The accessibility checker as source text: it is evaluated in the page. */
 export const axeSource = /** @type {string} */ (require("axe-core").source);

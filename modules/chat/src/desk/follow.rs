@@ -212,6 +212,7 @@ impl Desk {
                     body: format!("{error}. It is on the page again; delete it when opencode runs."),
                     page: "/chat".to_owned(),
                     answers: Vec::new(),
+                    away: None,
                 });
             }
             Ok(()) | Err(_) => {}

@@ -1,6 +1,6 @@
 //! What the owner should hear of when nobody looks at the session. Pure.
 
-use kit::{Action, Answer, ModuleId, Notice, NoticeKind, Told, Verb};
+use kit::{Action, Answer, Away, ModuleId, Notice, NoticeKind, Told, Verb};
 use opencode::wire::Event;
 
 use super::Live;
@@ -62,6 +62,7 @@ pub(super) fn waiting(live: &Live, request: &str, ask: &Ask) -> Option<Notice> {
         body: format!("It asks: {wants}"),
         page: format!("/chat/{root}"),
         answers,
+        away: away(live, root, "A session waits for you"),
     })
 }
 
@@ -71,10 +72,15 @@ pub(super) fn ended(live: &Live, session: &str, turn: Turn) -> Option<Notice> {
         return None;
     }
     let title = title(live, session);
-    let (title, body) = match turn {
-        Turn::Done => (format!("{title} is done"), live.shelf.last_words(session)),
+    let (title, brief, body) = match turn {
+        Turn::Done => (
+            format!("{title} is done"),
+            "A session is done",
+            live.shelf.last_words(session),
+        ),
         Turn::Failed => (
             format!("{title} has failed"),
+            "A session has failed",
             "Open the session to see why, and to go on.".to_owned(),
         ),
         // Whoever stopped it knows.
@@ -87,6 +93,7 @@ pub(super) fn ended(live: &Live, session: &str, turn: Turn) -> Option<Notice> {
         body,
         page: format!("/chat/{session}"),
         answers: Vec::new(),
+        away: away(live, session, brief),
     })
 }
 
@@ -96,6 +103,15 @@ fn answer(label: &'static str, verb: &str, request: &str) -> Answer {
         label,
         action: Action::Call(ModuleId("chat"), verb),
     }
+}
+
+/// Where nobody knows the folder, nobody knows either whether it may be seen from outside.
+fn away(live: &Live, session: &str, brief: &'static str) -> Option<Away> {
+    let folder = live.shelf.session(session)?.directory.clone();
+    Some(Away {
+        brief,
+        folder: Some(folder),
+    })
 }
 
 fn is_looked_at(live: &Live, session: &str) -> bool {

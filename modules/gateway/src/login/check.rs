@@ -176,5 +176,6 @@ fn tell(keys: &Keys, key: &str, title: &str, body: String) {
         body,
         page: "/devices".to_owned(),
         answers: Vec::new(),
+        away: None,
     });
 }

@@ -204,7 +204,7 @@ async fn more_or_less_than_was_promised_makes_no_difference() {
 #[tokio::test]
 async fn nobody_is_followed_to_a_stranger_or_out_of_tls() {
     for (redirect, expected) in [
-        (Redirect::Stranger, "is not where cloudflared is published"),
+        (Redirect::Stranger, "is none of the hosts that are asked for this"),
         (Redirect::Plain, "http://"),
         (Redirect::Loop, "without end"),
         (

@@ -38,7 +38,7 @@ const post = async (form, submitter) => {
     const done = answer.ok || answer.type === "opaqueredirect";
     if (done) {
       if (form.hasAttribute("data-reset")) form.reset();
-      if (answer.ok && answer.headers.get("content-type")?.startsWith("application/json")) {
+      if (answer.headers.get("content-type")?.startsWith("application/json")) {
         const value = await answer.json();
         if (value?.message) toast(value.message);
         if (value?.location) location.assign(value.location);
@@ -54,9 +54,8 @@ const post = async (form, submitter) => {
 };
 
 on("submit", "form[data-inline]", (form, event) => {
-  if (!(form instanceof HTMLFormElement)) return;
   event.preventDefault();
-  post(form, event instanceof SubmitEvent ? event.submitter : null);
+  post(/** @type {HTMLFormElement} */ (form), event.submitter);
 });
 
 // Menus and switches marked `data-submit` send their form when they change.
@@ -76,11 +75,12 @@ on("click", "[data-copy], [data-copy-from]", async (button) => {
   }
   if (button.dataset.done !== undefined) return;
   button.dataset.done = "";
-  if (label !== button || !button.querySelector("svg")) label.textContent = "Copied";
+  const shown = label !== button || !button.querySelector("svg");
+  if (shown) label.textContent = "Copied";
   announce("Copied");
   setTimeout(() => {
     delete button.dataset.done;
-    if (label !== button || !button.querySelector("svg")) label.textContent = before;
+    if (shown) label.textContent = before;
   }, 1600);
 });
 
@@ -97,4 +97,10 @@ on("click", "[data-dialog]", (button) => {
 on("click", "dialog", (dialog, event) => {
   // A click on the backdrop is a click on the dialog itself.
   if (dialog === event.target && dialog instanceof HTMLDialogElement) dialog.close();
+});
+
+// Only a page may ask whether this device wants to be told; the worker does the rest, and comes back with a new page.
+on("click", "[data-push]", async (button) => {
+  await window.Notification?.requestPermission();
+  (await navigator.serviceWorker.ready).active?.postMessage(button.dataset.push);
 });

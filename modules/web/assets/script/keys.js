@@ -20,9 +20,7 @@ const listKeys = () => {
   byId("keys")?.remove();
   const dialog = make("dialog", "");
   dialog.id = "keys";
-  const title = make("h2", "", "Keys");
-  title.id = "keys-title";
-  dialog.setAttribute("aria-labelledby", title.id);
+  dialog.ariaLabel = "Keys";
   const list = make("dl", "keys");
   const seen = new Set();
   const add = (/** @type {string} */ key, /** @type {string} */ label) => {
@@ -48,7 +46,7 @@ const listKeys = () => {
   box.addEventListener("change", () => (box.checked ? localStorage.removeItem(KEYS_OFF) : localStorage.setItem(KEYS_OFF, "1")));
   off.append(box, "Single keys are on");
   form.append(off, make("button", "button primary", "Close"));
-  dialog.append(title, list, form);
+  dialog.append(make("h2", "", "Keys"), list, form);
   document.body.append(dialog);
   dialog.addEventListener("close", () => dialog.remove());
   dialog.showModal();

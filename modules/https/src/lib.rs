@@ -1,10 +1,14 @@
-//! Asking a few hosts over TLS, and following where they send us among themselves.
+//! What this program itself asks of the world: a few hosts, each named by whoever asks, over TLS.
+//!
+//! Whoever answers may send us on among the hosts that were named, and nowhere else. There is no proxy and nothing is
+//! remembered.
 
 use std::time::Duration;
 
-use bytes::Bytes;
-use http_body_util::{BodyExt, Empty, Limited};
-use hyper::{Method, Request, Response, StatusCode, body::Incoming, header};
+pub use bytes::Bytes;
+use http_body_util::{BodyExt, Full, Limited};
+use hyper::{HeaderMap, Method, Request, Response, body::Incoming, header};
+pub use hyper::{StatusCode, http};
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::{
     client::legacy::{Client, connect::HttpConnector},
@@ -26,7 +30,7 @@ pub enum FetchError {
     #[error("TLS cannot be used here: {0}")]
     Tls(String),
     /// Somebody sends us elsewhere.
-    #[error("it would lead to {0}, which is not where cloudflared is published")]
+    #[error("it would lead to {0}, which is none of the hosts that are asked for this")]
     Foreign(String),
     /// It is no address.
     #[error("{0} is no address")]
@@ -60,22 +64,53 @@ pub enum FetchError {
 
 /// Whom may be asked, and for how long.
 #[derive(Debug, Clone)]
-pub(super) struct Hosts {
-    /// `host` or `host:port`; over TLS only.
-    pub(super) known: Vec<String>,
+pub struct Hosts {
+    /// `host` or `host:port`; with a dot in front, whatever ends like it. Over TLS only.
+    pub known: Vec<String>,
     /// Longest wait for the next bytes.
-    pub(super) patience: Duration,
+    pub patience: Duration,
 }
 
-/// See the module.
-pub(super) struct Fetcher {
-    http: Client<HttpsConnector<HttpConnector>, Empty<Bytes>>,
+impl Hosts {
+    /// The host of an address that may be asked.
+    ///
+    /// # Errors
+    /// [`FetchError::Foreign`], and [`FetchError::Address`] for what is none.
+    pub fn admit(&self, url: &str) -> Result<String, FetchError> {
+        let url = Url::parse(url).map_err(|_| FetchError::Address(url.to_owned()))?;
+        self.host_of(&url)
+    }
+
+    fn host_of(&self, url: &Url) -> Result<String, FetchError> {
+        let host = match (url.host_str(), url.port()) {
+            (Some(host), Some(port)) => format!("{host}:{port}"),
+            (Some(host), None) => host.to_owned(),
+            (None, _) => String::new(),
+        };
+        let is_known = self.known.iter().any(|known| match known.starts_with('.') {
+            true => host.ends_with(known.as_str()),
+            false => host == *known,
+        });
+        let is_plain = url.scheme() != "https" || !url.username().is_empty() || url.password().is_some();
+        if is_plain || !is_known {
+            return Err(FetchError::Foreign(format!("{}://{host}", url.scheme())));
+        }
+        Ok(host)
+    }
+}
+
+/// Asks. See the crate.
+pub struct Fetcher {
+    http: Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
     hosts: Hosts,
 }
 
 impl Fetcher {
     /// Trusts whom the system trusts.
-    pub(super) fn new(hosts: Hosts) -> Result<Self, FetchError> {
+    ///
+    /// # Errors
+    /// [`FetchError::Tls`].
+    pub fn new(hosts: Hosts) -> Result<Self, FetchError> {
         let connector = HttpsConnectorBuilder::new()
             .with_provider_and_platform_verifier(ring::default_provider())
             .map_err(|error| FetchError::Tls(error.to_string()))?
@@ -85,7 +120,8 @@ impl Fetcher {
         Ok(Self::over(connector, hosts))
     }
 
-    pub(super) fn over(connector: HttpsConnector<HttpConnector>, hosts: Hosts) -> Self {
+    /// Trusts whom `connector` trusts.
+    pub fn over(connector: HttpsConnector<HttpConnector>, hosts: Hosts) -> Self {
         Self {
             http: Client::builder(TokioExecutor::new()).build(connector),
             hosts,
@@ -93,7 +129,10 @@ impl Fetcher {
     }
 
     /// A small text.
-    pub(super) async fn text(&self, url: &str, bytes_max: usize) -> Result<Bytes, FetchError> {
+    ///
+    /// # Errors
+    /// [`FetchError`].
+    pub async fn text(&self, url: &str, bytes_max: usize) -> Result<Bytes, FetchError> {
         let (host, response) = self.get(url, 0).await?;
         let body = Limited::new(response.into_body(), bytes_max);
         match timeout(self.hosts.patience, body.collect()).await {
@@ -104,7 +143,10 @@ impl Fetcher {
     }
 
     /// A file from its byte `from` on.
-    pub(super) async fn file(&self, url: &str, from: u64) -> Result<Incomplete, FetchError> {
+    ///
+    /// # Errors
+    /// [`FetchError`].
+    pub async fn file(&self, url: &str, from: u64) -> Result<Incomplete, FetchError> {
         let (host, response) = self.get(url, from).await?;
         let begins_at = match response.status() {
             StatusCode::PARTIAL_CONTENT if begins_at(&response) == Some(from) => from,
@@ -119,10 +161,43 @@ impl Fetcher {
         })
     }
 
+    /// Sends `body`, and gives the answer's status and headers, whatever they say. Its text is not read, and where it
+    /// leads nobody goes.
+    ///
+    /// # Errors
+    /// [`FetchError`], but none about a status.
+    pub async fn post(
+        &self,
+        url: &str,
+        headers: HeaderMap,
+        body: Bytes,
+    ) -> Result<(StatusCode, HeaderMap), FetchError> {
+        let host = self.hosts.admit(url)?;
+        let mut request = Request::post(url)
+            .header(header::USER_AGENT, AGENT)
+            .body(Full::new(body))
+            .map_err(|_| FetchError::Address(url.to_owned()))?;
+        request.headers_mut().extend(headers);
+        let response = self.ask(&host, request).await?;
+        let (parts, _body) = response.into_parts();
+        Ok((parts.status, parts.headers))
+    }
+
+    async fn ask(&self, host: &str, request: Request<Full<Bytes>>) -> Result<Response<Incoming>, FetchError> {
+        match timeout(self.hosts.patience, self.http.request(request)).await {
+            Err(_late) => Err(FetchError::Silent(host.to_owned())),
+            Ok(Err(error)) => Err(FetchError::Unreached {
+                host: host.to_owned(),
+                cause: format!("{:#}", anyhow::Error::from(error)),
+            }),
+            Ok(Ok(response)) => Ok(response),
+        }
+    }
+
     async fn get(&self, url: &str, from: u64) -> Result<(String, Response<Incoming>), FetchError> {
         let mut url = Url::parse(url).map_err(|_| FetchError::Address(url.to_owned()))?;
         for _ in 0..=HOPS_MAX {
-            let host = self.known_host(&url)?;
+            let host = self.hosts.host_of(&url)?;
             let mut request = Request::builder()
                 .method(Method::GET)
                 .uri(url.as_str())
@@ -132,16 +207,9 @@ impl Fetcher {
                 request = request.header(header::RANGE, format!("bytes={from}-"));
             }
             let request = request
-                .body(Empty::new())
+                .body(Full::default())
                 .map_err(|_| FetchError::Address(url.to_string()))?;
-            let response = match timeout(self.hosts.patience, self.http.request(request)).await {
-                Err(_late) => return Err(FetchError::Silent(host)),
-                Ok(Err(error)) => {
-                    let cause = format!("{:#}", anyhow::Error::from(error));
-                    return Err(FetchError::Unreached { host, cause });
-                }
-                Ok(Ok(response)) => response,
-            };
+            let response = self.ask(&host, request).await?;
             let status = response.status();
             if status.is_success() {
                 return Ok((host, response));
@@ -156,20 +224,6 @@ impl Fetcher {
         }
         Err(FetchError::Loop)
     }
-
-    /// The host of an address that may be asked.
-    fn known_host(&self, url: &Url) -> Result<String, FetchError> {
-        let host = match (url.host_str(), url.port()) {
-            (Some(host), Some(port)) => format!("{host}:{port}"),
-            (Some(host), None) => host.to_owned(),
-            (None, _) => String::new(),
-        };
-        let is_plain = url.scheme() != "https" || !url.username().is_empty() || url.password().is_some();
-        if is_plain || !self.hosts.known.contains(&host) {
-            return Err(FetchError::Foreign(format!("{}://{host}", url.scheme())));
-        }
-        Ok(host)
-    }
 }
 
 /// Of `Content-Range: bytes 100-199/200`.
@@ -180,17 +234,21 @@ fn begins_at(response: &Response<Incoming>) -> Option<u64> {
 
 /// A file that is coming.
 #[derive(Debug)]
-pub(super) struct Incomplete {
-    pub(super) host: String,
+pub struct Incomplete {
+    /// Who sends it.
+    pub host: String,
     body: Incoming,
     /// The first byte that comes: less than was asked for where a host knows whole files only.
-    pub(super) begins_at: u64,
+    pub begins_at: u64,
     patience: Duration,
 }
 
 impl Incomplete {
     /// The next bytes; `None` after the last.
-    pub(super) async fn next(&mut self) -> Result<Option<Bytes>, FetchError> {
+    ///
+    /// # Errors
+    /// [`FetchError`].
+    pub async fn next(&mut self) -> Result<Option<Bytes>, FetchError> {
         loop {
             let frame = timeout(self.patience, self.body.frame()).await;
             match frame.map_err(|_late| FetchError::Silent(self.host.clone()))? {
@@ -205,6 +263,46 @@ impl Incomplete {
                     return Err(FetchError::Unreached { host, cause });
                 }
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_named_hosts_are_asked_and_only_over_tls() {
+        let hosts = Hosts {
+            known: ["api.example.com", "127.0.0.1:8443", ".push.example.com"]
+                .map(str::to_owned)
+                .to_vec(),
+            patience: Duration::from_secs(1),
+        };
+
+        for good in [
+            "https://api.example.com/x",
+            "https://api.example.com:443/x",
+            "https://127.0.0.1:8443/",
+            "https://web.push.example.com/a?b",
+        ] {
+            assert!(hosts.admit(good).is_ok(), "{good}");
+        }
+        for bad in [
+            "http://api.example.com/x",
+            "https://api.example.com:8443/x",
+            "https://127.0.0.1/",
+            "https://push.example.com/",
+            "https://evil-push.example.com/",
+            "https://web.push.example.com.evil.test/",
+            "https://web.push.example.com@evil.test/",
+            "https://name@api.example.com/",
+            "https://API.example.com.:443/",
+            "ftp://api.example.com/",
+            "//api.example.com",
+            "",
+        ] {
+            assert!(hosts.admit(bad).is_err(), "{bad}");
         }
     }
 }

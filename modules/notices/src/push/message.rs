@@ -1,0 +1,177 @@
+//! What a device is told, as its service worker reads it. Pure.
+
+use kit::{Action, Answer, Notice, NoticeKind};
+use serde::Serialize;
+
+/// As much as phones show.
+const TITLE_CHARS_MAX: usize = 100;
+const BODY_CHARS_MAX: usize = 300;
+/// Longest path; others lead to the start page.
+const PAGE_BYTES_MAX: usize = 200;
+
+/// One message.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(crate) struct Message {
+    pub(crate) title: String,
+    pub(crate) body: String,
+    /// Messages with one tag replace each other.
+    pub(crate) tag: String,
+    /// Where a press leads.
+    pub(crate) page: String,
+    pub(crate) buttons: Vec<Button>,
+}
+
+/// Something that can be answered at once.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(crate) struct Button {
+    /// Named once, for this message alone.
+    pub(crate) press: String,
+    pub(crate) label: &'static str,
+}
+
+/// What of a notice can be answered away from the machine. A request whose text is not shown is not answered blindly.
+pub(crate) fn answers(notice: &Notice, has_details: bool) -> impl Iterator<Item = &Answer> {
+    let is_shown = has_details || notice.kind != NoticeKind::Waiting;
+    let can_be = move |answer: &&Answer| is_shown && matches!(answer.action, Action::Call(..));
+    notice.answers.iter().filter(can_be)
+}
+
+impl Message {
+    /// Of a notice that may be told away from the machine; `None` for any other. Without `has_details` there is no word
+    /// of a conversation in it: it may lie on a table among people.
+    pub(crate) fn of(notice: &Notice, has_details: bool, buttons: Vec<Button>) -> Option<Self> {
+        let away = notice.away.as_ref()?;
+        let (title, body) = match has_details {
+            true => (notice.title.as_str(), notice.body.as_str()),
+            false => (away.brief, "Open it to see more."),
+        };
+        let page = if notice.page.len() <= PAGE_BYTES_MAX && notice.page.starts_with("/chat") {
+            &notice.page
+        } else {
+            // The chat is all there is away from the machine; it shows how the server is.
+            "/chat"
+        };
+        Some(Self {
+            title: shortened(title, TITLE_CHARS_MAX),
+            body: shortened(body, BODY_CHARS_MAX),
+            tag: shortened(&notice.key, TITLE_CHARS_MAX),
+            page: page.to_owned(),
+            buttons,
+        })
+    }
+
+    /// What is sent when somebody tries it out.
+    pub(crate) fn trial() -> Self {
+        Self {
+            title: "This is how it looks".to_owned(),
+            body: "You hear of sessions that wait, are done or have failed, and of the server.".to_owned(),
+            tag: "trial".to_owned(),
+            page: "/notices".to_owned(),
+            buttons: Vec::new(),
+        }
+    }
+}
+
+/// Whether a push service should wake a sleeping phone for it.
+pub(crate) fn urgency(notice: &Notice) -> &'static str {
+    match notice.kind {
+        NoticeKind::Waiting | NoticeKind::Server => "high",
+        NoticeKind::Session
+        | NoticeKind::Tunnel
+        | NoticeKind::Login
+        | NoticeKind::Update
+        | NoticeKind::Agent => "normal",
+    }
+}
+
+fn shortened(text: &str, chars_max: usize) -> String {
+    match text.char_indices().nth(chars_max) {
+        None => text.to_owned(),
+        Some((end, _)) => format!("{}…", &text[..end]),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use kit::{Away, ModuleId, Verb};
+
+    use super::*;
+    use crate::push::seal;
+
+    fn notice() -> Notice {
+        let answer = |label, verb| Answer {
+            label,
+            action: Action::Call(ModuleId("chat"), Verb::with(verb, vec!["per_1".to_owned()])),
+        };
+        Notice {
+            kind: NoticeKind::Waiting,
+            key: "ask-per_1".to_owned(),
+            title: "Salaries waits for you".to_owned(),
+            body: "It asks: `rm -r /salaries`".to_owned(),
+            page: "/chat/ses_1".to_owned(),
+            answers: vec![
+                answer("Allow once", "allow"),
+                Answer {
+                    label: "Show the log",
+                    action: Action::Open("/logs".to_owned()),
+                },
+            ],
+            away: Some(Away {
+                brief: "A session waits for you",
+                folder: None,
+            }),
+        }
+    }
+
+    #[test]
+    fn without_details_no_word_of_a_conversation_is_told_and_nothing_is_answered_blindly() {
+        let notice = notice();
+
+        let brief = Message::of(&notice, false, Vec::new()).unwrap();
+        let whole = Message::of(&notice, true, Vec::new()).unwrap();
+
+        assert_eq!(brief.title, "A session waits for you");
+        assert!(!serde_json::to_string(&brief).unwrap().contains("alaries"));
+        assert_eq!(answers(&notice, false).count(), 0);
+        assert_eq!(
+            (whole.title, whole.body),
+            (notice.title.clone(), notice.body.clone())
+        );
+        assert_eq!(
+            answers(&notice, true)
+                .map(|answer| answer.label)
+                .collect::<Vec<_>>(),
+            ["Allow once"]
+        );
+    }
+
+    #[test]
+    fn what_may_not_leave_the_machine_is_no_message() {
+        let here = Notice {
+            away: None,
+            ..notice()
+        };
+
+        assert_eq!(Message::of(&here, true, Vec::new()), None);
+    }
+
+    #[test]
+    fn the_longest_message_can_be_sealed() {
+        let long = Notice {
+            title: "\u{1}".repeat(1000),
+            body: "𝔘".repeat(1000),
+            key: "k".repeat(1000),
+            page: format!("/chat/{}", "p".repeat(1000)),
+            ..notice()
+        };
+        let button = Button {
+            press: "0".repeat(32),
+            label: "Allow once",
+        };
+
+        let message = Message::of(&long, true, vec![button.clone(), button]).unwrap();
+
+        assert!(serde_json::to_vec(&message).unwrap().len() <= seal::TEXT_BYTES_MAX);
+        assert_eq!(message.page, "/chat");
+    }
+}

@@ -1,0 +1,156 @@
+// A phone in a pocket: told through its browser's push service, sealed, and answered from the notice.
+import assert from "node:assert/strict";
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import { after, before, test } from "node:test";
+import { Agent, Model, until } from "./lib/agent.js";
+import { assertUsable, open, picture } from "./lib/browser.js";
+import { Edge } from "./lib/edge.js";
+import { PushService, Subscription } from "./lib/push.js";
+
+/** @type {Model} */
+let model;
+/** @type {Edge} */
+let edge;
+/** @type {PushService} */
+let service;
+/** @type {Agent} */
+let agent;
+/** @type {import("playwright-core").Browser} */
+let world;
+
+before(async () => {
+  [model, edge, service] = await Promise.all([Model.start(), Edge.start(), PushService.start()]);
+  agent = await Agent.start({ model, settings: `${edge.settings()}[secrets]\nfile = true\n`, env: service.env() });
+  world = await edge.browser();
+  await agent.healthy();
+  await agent.nexusWithInput("seven quiet otters paint the harbour\n", "password", "set", "--stdin");
+});
+after(async () => {
+  await world?.close();
+  await agent?.stop();
+  await Promise.all([service?.stop(), edge?.stop(), model?.stop()]);
+});
+
+/** @typedef {import("playwright-core").Worker} Worker */
+
+/** Has opencode work at the machine while nobody looks. @param {string} prompt */
+async function work(prompt) {
+  const token = /nexus_\S+/.exec(await agent.nexus("devices", "token", "script"))?.[0];
+  /** @param {string} path @param {object} body */
+  const post = async (path, body) => {
+    const answer = await fetch(`${agent.base}/api/opencode${path}?directory=${encodeURIComponent(agent.project)}`, {
+      method: "POST",
+      headers: { authorization: `Bearer ${token}`, "content-type": "application/json" },
+      body: JSON.stringify(body),
+    });
+    assert.ok(answer.ok, `${path}: ${answer.status} ${await answer.clone().text()}`);
+    return answer;
+  };
+  const { id } = await (await post("/session", { title: "Salaries" })).json();
+  await post(`/session/${id}/prompt_async`, { parts: [{ type: "text", text: prompt }] });
+  return id;
+}
+
+test("a phone in a pocket hears who waits, and answers once", async () => {
+  await agent.nexus("tunnel", "start");
+  const base = await agent.nexus("tunnel", "url");
+  const link = (await agent.nexus("devices", "pair")).split("\n")[0] ?? "";
+  const { page, context, errors } = await open(world, { base, size: "phone", scheme: "dark" });
+  await context.grantPermissions(["notifications"], { origin: base });
+  await page.goto(link);
+  await page.getByLabel("What this device is called").fill("Ada's phone");
+  await page.getByRole("button", { name: "Pair" }).click();
+  await page.waitForURL("**/chat");
+
+  // Subscribed through the page; the vendor's own part, which is out of reach, is played.
+  await page.getByRole("button", { name: "Menu" }).click();
+  await page.getByRole("link", { name: "Notices" }).click();
+  await page.getByRole("button", { name: "Turn on" }).waitFor();
+  await assertUsable(page);
+  await picture(page, "notices-off");
+  const key = (await page.locator("[data-push]").getAttribute("data-push")) ?? "";
+  await page.evaluate(async () => void (await navigator.serviceWorker.ready));
+  const worker = /** @type {Worker} */ (await until("the service worker", () => context.serviceWorkers()[0]));
+  const subscription = new Subscription(service, "ada");
+  await worker.evaluate((given) => {
+    const wanted = /** @type {any} */ ({});
+    Object.assign(self, { wanted });
+    PushManager.prototype.subscribe = async (options) => {
+      Object.assign(wanted, options);
+      return /** @type {any} */ ({ toJSON: () => given });
+    };
+  }, subscription.toJSON());
+  await page.getByRole("button", { name: "Turn on" }).click();
+  await page.getByRole("heading", { name: "This device is told" }).waitFor();
+  const wanted = await worker.evaluate(() => /** @type {any} */ (self).wanted);
+  assert.deepEqual(wanted, { userVisibleOnly: true, applicationServerKey: key });
+  await assertUsable(page);
+  await picture(page, "notices-on");
+
+  // Tried out: the browser's own tools hand the message to the real worker, which shows it.
+  const devtools = await context.newCDPSession(page);
+  /** @type {Promise<string>} */
+  const registration = new Promise((resolve) => {
+    devtools.on("ServiceWorker.workerRegistrationUpdated", ({ registrations: [first] }) => first && resolve(first.registrationId));
+  });
+  await devtools.send("ServiceWorker.enable");
+  const registrationId = await registration;
+  /** @param {object} message */
+  const deliver = (message) =>
+    devtools.send("ServiceWorker.deliverPushMessage", { origin: base, registrationId, data: JSON.stringify(message) });
+  const shown = () =>
+    page.evaluate(async () => {
+      const notices = /** @type {any[]} */ (await (await navigator.serviceWorker.ready).getNotifications());
+      return notices.map(({ title, body, tag, actions }) => ({ title, body, tag, actions: actions.map(({ title }) => title) }));
+    });
+  await page.getByRole("button", { name: "Try it" }).click();
+  const trial = subscription.open(await service.take(1), key);
+  await deliver(trial);
+  const [first] = await until("the notice", async () => ((await shown()).length ? shown() : undefined));
+  assert.deepEqual(first, { title: "This is how it looks", body: trial.body, tag: "trial", actions: [] });
+
+  // Without details there is no word of the conversation, and nothing to answer blindly.
+  await page.goto("/notices");
+  const order = (/** @type {string} */ file) => `[[tool:bash {"command":"echo paid >> ${file}","description":"Pays"}]] [[text:done]]`;
+  await work(order("first.txt"));
+  const brief = subscription.open(await service.take(2), key);
+  assert.equal(brief.title, "A session waits for you");
+  assert.deepEqual(brief.buttons, []);
+  assert.doesNotMatch(JSON.stringify(brief), /alaries|paid|first/);
+  assert.match(brief.page, /^\/chat\/ses_/);
+
+  // With them it can be answered, once.
+  await agent.nexus("settings", "set", "notices.away_details", "true");
+  await work(order("second.txt"));
+  const whole = subscription.open(await service.take(3), key);
+  assert.match(whole.body, /echo paid >> second\.txt/);
+  await deliver(whole);
+  const asked = await until("the question", async () => (await shown()).find(({ tag }) => tag === whole.tag));
+  assert.deepEqual(asked.actions, ["Allow once", "Reject"]);
+  const press = (/** @type {import("./lib/push.js").Message} */ { tag, buttons }) =>
+    worker.evaluate(async ([tag, action]) => {
+      const scope = /** @type {any} */ (self);
+      const [notification] = await scope.registration.getNotifications({ tag });
+      scope.dispatchEvent(new scope.NotificationEvent("notificationclick", { action, notification }));
+    }, /** @type {const} */ ([tag, buttons[0]?.press ?? ""]));
+  await press(whole);
+  await until("the order to be carried out", () => existsSync(join(agent.project, "second.txt")));
+  assert.ok(!existsSync(join(agent.project, "first.txt")));
+  const done = subscription.open(await service.take(4), key);
+  assert.equal(done.title, "Salaries is done");
+
+  // Late, on another device: shown there still, pressed there too.
+  const elsewhere = { ...whole, tag: "elsewhere" };
+  await deliver(elsewhere);
+  await until("the question elsewhere", async () => (await shown()).some(({ tag }) => tag === elsewhere.tag));
+  await press(elsewhere);
+  const late = await until("what is said to a late answer", async () => (await shown()).find(({ body }) => /answered already/.test(body)));
+  assert.deepEqual(late.actions, []);
+  assert.deepEqual(errors, []);
+
+  // Revoked: the next message finds nobody.
+  const devices = JSON.parse(await agent.nexus("devices", "list", "--json"));
+  await agent.nexus("devices", "revoke", devices.find((/** @type {any} */ device) => device.device === "Ada's phone").id);
+  await page.waitForURL("**/login**");
+});
