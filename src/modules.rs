@@ -24,7 +24,7 @@ use tokio::sync::{mpsc, watch};
 use tunnel::Tunnel;
 
 use kept::{Output, clean, hide, history, server};
-use outside::{call, decisions};
+use outside::{access_keys, call, decisions};
 
 use crate::cli::doctor::{Finding, Verdict};
 
@@ -139,6 +139,7 @@ pub fn build(
             header: header(cx),
             outside: tunnel.outside(),
             origin,
+            fetch_keys: Arc::new(|url| Box::pin(access_keys(url))),
             admits: Arc::new(os::is_of_own_user),
         },
     )?;
@@ -159,6 +160,7 @@ pub fn sections(settings: &SettingsFile) {
     settings.section::<tunnel::TunnelSettings>();
     settings.section::<chat::ChatSettings>();
     settings.section::<gateway::GatewaySettings>();
+    settings.section::<gateway::AccessSettings>();
     settings.section::<notices::NoticesSettings>();
     settings.section::<logs::LogSettings>();
     settings.section::<crate::secrets::SecretsSettings>();

@@ -1,14 +1,39 @@
 //! What has to be settled before anybody comes in from outside, and what is done for whoever has.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
-use kit::{ActError, Context, Module};
+use kit::{ActError, Context, Module, settings::Problem};
+
+use crate::cli;
+
+/// Where teams of Cloudflare Access are.
+const ACCESS_HOSTS: &str = ".cloudflareaccess.com";
+/// Longest wait for their keys.
+const ACCESS_PATIENCE: Duration = Duration::from_secs(10);
+/// Longest list of keys; it has some thousand bytes.
+const ACCESS_BYTES_MAX: usize = 256 * 1024;
+
+/// Gets the keys of a team of Cloudflare Access.
+pub(super) async fn access_keys(url: String) -> Result<https::Bytes, String> {
+    let hosts = https::Hosts {
+        known: vec![ACCESS_HOSTS.to_owned()],
+        patience: ACCESS_PATIENCE,
+    };
+    let fetcher = tokio::task::spawn_blocking(|| https::Fetcher::new(hosts)).await;
+    let fetcher = fetcher.map_err(|error| error.to_string())?;
+    let fetcher = fetcher.map_err(|error| error.to_string())?;
+    let text = fetcher.text(&url, ACCESS_BYTES_MAX).await;
+    text.map_err(|error| error.to_string())
+}
 
 /// Whoever opens this machine to the outside has to have said which folders are seen there, and what opencode asks
 /// permission for.
 pub(super) fn decisions(cx: &Context) -> tunnel::Decisions {
     let settings = Arc::clone(&cx.settings);
     let missing = move || {
+        if let Some(reason) = unreadable(&settings.problems()) {
+            return Some(reason);
+        }
         let all = settings.list();
         let is_chosen = |section: &str, key: &str| {
             all.iter()
@@ -31,6 +56,15 @@ pub(super) fn decisions(cx: &Context) -> tunnel::Decisions {
         missing: Arc::new(missing),
         revision: cx.settings.edits(),
     }
+}
+
+/// What is asked of visitors stands in the settings: where that cannot be read, less might be asked than was meant.
+fn unreadable(problems: &[Problem]) -> Option<String> {
+    let matters = |problem: &&Problem| match problem {
+        Problem::BadSection { key, .. } => key.split('.').next() == Some("access"),
+        Problem::Corrupt { .. } | Problem::Unreadable(_) => true,
+    };
+    problems.iter().find(matters).map(cli::settings::explain)
 }
 
 /// Asks something of one of `modules`.

@@ -28,6 +28,7 @@ const EDGES: &[(&str, &[&str])] = &[
             "chat",
             "dashboard",
             "gateway",
+            "https",
             "kit",
             "logs",
             "notices",

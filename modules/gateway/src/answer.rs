@@ -18,6 +18,7 @@ pub(crate) enum No {
     OldProof,
     NotFound,
     NotHere,
+    NotPassed,
     Method,
     NotJson,
     TooLarge,
@@ -57,6 +58,11 @@ impl No {
                 StatusCode::FORBIDDEN,
                 "not_here",
                 "This can only be done at the machine itself.",
+            ),
+            Self::NotPassed => (
+                StatusCode::FORBIDDEN,
+                "access_required",
+                "Cloudflare Access has not let this request through. Open the address anew and log in there.",
             ),
             Self::Method => (
                 StatusCode::METHOD_NOT_ALLOWED,
@@ -102,7 +108,7 @@ impl No {
         match self {
             Self::NotFound => "There is no such page",
             Self::Session => "You are not logged in",
-            Self::OtherSite | Self::NotHere => "Not from here",
+            Self::OtherSite | Self::NotHere | Self::NotPassed => "Not from here",
             Self::OldProof => "Log in again first",
             Self::TooLarge | Self::TooMany => "Too much at once",
             Self::Unavailable | Self::TimedOut => "opencode does not answer",

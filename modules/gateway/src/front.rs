@@ -15,12 +15,15 @@ use tokio::sync::watch;
 use tower::ServiceExt;
 
 use crate::{
+    access::Access,
     answer::{self, No},
     ending::Ending,
     headers::{self, OwnWindow},
     host::Hosts,
     keys::Keys,
-    origin, path,
+    origin,
+    outside::TRIAL_ENDING,
+    path,
     proxy::{self, Proxy},
     remote,
     session::{Kind, Session},
@@ -55,6 +58,7 @@ pub(crate) struct Front {
     pub(crate) keys: Arc<Keys>,
     pub(crate) router: Router,
     pub(crate) proxy: Proxy,
+    pub(crate) access: Access,
     pub(crate) pages: Arc<[Page]>,
     pub(crate) overview: watch::Receiver<Arc<Overview>>,
 }
@@ -119,6 +123,11 @@ impl Front {
             return answer::bare(StatusCode::FORBIDDEN);
         };
         let visit = Visit { address, ..visit };
+        let is_outside = visit.listener == Listener::Tunnel;
+        // The guard is tried from within, where nobody has passed Access.
+        if is_outside && !host.ends_with(TRIAL_ENDING) && !self.has_passed(request.headers()).await {
+            return No::NotPassed.answer(request.headers());
+        }
         let origin = match visit.listener {
             Listener::Local => format!("http://{host}"),
             Listener::Tunnel => format!("https://{host}"),
@@ -158,6 +167,11 @@ impl Front {
         }
         let request = request.map(|body| Ending::new(body, &session.ended));
         self.inside(visit, session, request).await
+    }
+
+    /// Whether Cloudflare Access has let somebody through, where that is asked for.
+    async fn has_passed(&self, headers: &HeaderMap) -> bool {
+        self.access.admits(headers, self.keys.clock.wall()).await
     }
 
     /// Whether a request in a session comes from a page of ours, as far as its kind has to.

@@ -12,6 +12,7 @@
 //! This crate never listens beyond 127.0.0.1, never lets a request choose where it is forwarded to, and never hands
 //! opencode's credential to anyone.
 
+mod access;
 mod answer;
 mod api;
 mod assets;
@@ -61,6 +62,7 @@ use kit::{
 use store::Store;
 use tokio::sync::watch;
 
+pub use access::{AccessSettings, FetchKeys};
 pub use clock::Clock;
 pub use cookie::CookieName;
 pub use door::{Door, NotReachable, Pairing, SessionView};
@@ -71,6 +73,7 @@ pub use session::Kind as SessionKind;
 pub use settings::GatewaySettings;
 pub use ticket::{Purpose, Ticket};
 
+use access::Access;
 use api::Api;
 use front::Front;
 use keys::Keys;
@@ -93,6 +96,8 @@ pub struct Parts {
     pub outside: watch::Receiver<Outside>,
     /// Told where that port stands.
     pub origin: watch::Sender<Origin>,
+    /// Gets the keys of Cloudflare Access.
+    pub fetch_keys: FetchKeys,
     /// Whether the other end of a connection, from the first address to the second, may speak at all.
     pub admits: Admits,
 }
@@ -150,6 +155,7 @@ impl Gateway {
         let front = Arc::new(Front {
             router: router::build(&keys, &modules, api, live)?,
             proxy: Proxy::new(parts.upstream, parts.event_tap),
+            access: Access::new(cx.settings.section::<AccessSettings>(), parts.fetch_keys),
             pages: pages.into(),
             overview: cx.overview.clone(),
             keys: Arc::clone(&keys),

@@ -35,6 +35,9 @@ const PORT: &str = "tunnel_port";
 /// How often it is looked whether the password is still there: its file is nobody's to announce.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
+/// How the name ends under which the guard is tried. No public name does (RFC 6761), and no other list of names holds one.
+pub(crate) const TRIAL_ENDING: &str = ".invalid";
+
 /// How long the trial of the guard may take.
 const TRIAL_MAX: Duration = Duration::from_secs(5);
 
@@ -113,7 +116,7 @@ impl Tunnelled {
             .await;
             return;
         }
-        let trial = format!("{}.invalid", token::short_id());
+        let trial = format!("{}{TRIAL_ENDING}", token::short_id());
         let (admitted, hosts) = watch::channel(Arc::new(Hosts::public(std::slice::from_ref(&trial))));
         let ending = CancellationToken::new();
         let _ending = ending.clone().drop_guard();
@@ -226,6 +229,9 @@ impl Tunnelled {
 
     /// Why nobody may come in from outside, if so.
     async fn fault(&self) -> Option<String> {
+        if let Some(reason) = self.front.access.fault() {
+            return Some(reason);
+        }
         let credential = self.keys.credential.clone();
         match tokio::task::spawn_blocking(move || credential.read()).await {
             Ok(Stored::Set(_)) => None,

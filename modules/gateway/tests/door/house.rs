@@ -4,6 +4,7 @@
 mod asking;
 mod chat;
 mod keyring;
+pub mod team;
 mod upstream;
 
 use std::{
@@ -28,6 +29,7 @@ use tokio::{
 pub use asking::{Answer, Ask, raw};
 use chat::Chat;
 pub use keyring::Keyring;
+use team::Team;
 use upstream::{Record, serve_upstream};
 pub use upstream::{Recorded, upstream_says};
 
@@ -51,6 +53,8 @@ pub struct House {
     pub status: watch::Receiver<Status>,
     pub settings: Arc<SettingsFile>,
     pub keyring: Arc<Keyring>,
+    /// The team of Cloudflare Access.
+    pub team: Team,
     /// Every connection counts as somebody else's.
     pub is_shut: Arc<std::sync::atomic::AtomicBool>,
     /// What is wanted of the port for the tunnel.
@@ -97,6 +101,7 @@ impl House {
             },
             modules: Vec::new(),
         };
+        let team = Team::default();
         let keyring = Arc::new(Keyring::default());
         let cx = Context {
             dirs: Arc::new(Dirs::under(folder.path())),
@@ -138,6 +143,7 @@ impl House {
                 .boxed()
             }),
             header: Arc::new(|_| Box::new(web::live::Quiet)),
+            fetch_keys: team.fetch(),
         };
         let gateway = Gateway::with_clock(&cx, store.clone(), parts, clock).unwrap();
         let door = gateway.door();
@@ -157,6 +163,7 @@ impl House {
             status,
             settings,
             keyring,
+            team,
             is_shut,
             outside,
             tunnel_origin: origin,

@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a story ends at its first surprise")]
 
+mod access;
 mod cross_site;
 mod entering;
 mod framing;

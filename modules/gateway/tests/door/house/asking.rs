@@ -30,7 +30,7 @@ pub struct Ask {
     pub(super) port: u16,
     pub(super) method: String,
     pub(super) path: String,
-    pub(super) headers: Vec<(String, String)>,
+    pub headers: Vec<(String, String)>,
     pub(super) body: Vec<u8>,
 }
 

@@ -1,0 +1,92 @@
+//! Cloudflare Access in front of the public name: who comes in from outside has passed it, and can show that.
+//!
+//! It comes on top of the password, not in its place. Once it is asked for, nothing at all answers outside without a
+//! token that Access signed for this very application; when it is asked for in a way that cannot be checked, nothing
+//! answers either.
+
+mod certificates;
+mod settings;
+mod token;
+
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::SystemTime,
+};
+
+use axum::http::HeaderMap;
+use bytes::Bytes;
+use kit::{BoxFuture, Setting};
+
+pub use settings::AccessSettings;
+
+use certificates::Certificates;
+use token::{Expected, Token};
+
+/// Where Cloudflare puts its word for a visitor.
+const ASSERTION: &str = "cf-access-jwt-assertion";
+
+/// Gets what stands at an address of `cloudflareaccess.com`; a sentence when it cannot.
+pub type FetchKeys = Arc<dyn Fn(String) -> BoxFuture<'static, Result<Bytes, String>> + Send + Sync>;
+
+/// See the module.
+pub(crate) struct Access {
+    settings: Setting<AccessSettings>,
+    fetch: FetchKeys,
+    /// Of the team that was asked for last.
+    held: Mutex<Option<Arc<Certificates>>>,
+}
+
+impl Access {
+    pub(crate) fn new(settings: Setting<AccessSettings>, fetch: FetchKeys) -> Self {
+        Self {
+            settings,
+            fetch,
+            held: Mutex::default(),
+        }
+    }
+
+    /// Why nobody can be let in from outside, if so.
+    pub(crate) fn fault(&self) -> Option<String> {
+        self.settings.get().fault()
+    }
+
+    /// Whether a request from outside may be looked at.
+    pub(crate) async fn admits(&self, headers: &HeaderMap, now: SystemTime) -> bool {
+        let settings = self.settings.get();
+        if settings.fault().is_some() {
+            return false;
+        }
+        if !settings.is_asked_for() {
+            return true;
+        }
+        let mut given = headers.get_all(ASSERTION).iter();
+        let (Some(token), None) = (given.next().and_then(|token| token.to_str().ok()), given.next()) else {
+            return false;
+        };
+        let Some(token) = Token::parse(token) else {
+            return false;
+        };
+        let certificates = self.certificates(&settings);
+        let Some(key) = certificates.key(&token.key).await else {
+            return false;
+        };
+        let expected = Expected {
+            issuer: &settings.issuer(),
+            audience: &settings.audience,
+        };
+        token.holds(&key, &expected, now)
+    }
+
+    fn certificates(&self, settings: &AccessSettings) -> Arc<Certificates> {
+        let url = format!("{}/cdn-cgi/access/certs", settings.issuer());
+        let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        match &*held {
+            Some(certificates) if certificates.url == url => Arc::clone(certificates),
+            Some(_) | None => {
+                let fresh = Arc::new(Certificates::new(url, Arc::clone(&self.fetch)));
+                *held = Some(Arc::clone(&fresh));
+                fresh
+            }
+        }
+    }
+}
