@@ -274,8 +274,10 @@ impl From<kit::ActError> for Failure {
 impl From<kit::SettingsError> for Failure {
     fn from(error: kit::SettingsError) -> Self {
         let code = match error {
-            kit::SettingsError::UnknownKey(_) | kit::SettingsError::BadValue { .. } => Code::Usage,
-            kit::SettingsError::NotSaved { .. } => Code::Failed,
+            kit::SettingsError::UnknownKey(_)
+            | kit::SettingsError::BadValue { .. }
+            | kit::SettingsError::BadSection(_) => Code::Usage,
+            kit::SettingsError::NotSaved { .. } | kit::SettingsError::Damaged(_) => Code::Failed,
         };
         Self::new(code, sentence(&format!("{:#}", anyhow::Error::from(error))))
     }

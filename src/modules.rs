@@ -371,6 +371,10 @@ impl notices::Sessions for LateDoor {
             None => watch::Sender::new(0).subscribe(),
         }
     }
+
+    fn site(&self) -> Option<String> {
+        self.0.get().and_then(Door::public_url)
+    }
 }
 
 impl Passwords for LateDoor {

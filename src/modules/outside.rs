@@ -2,7 +2,9 @@
 
 use std::{sync::Arc, time::Duration};
 
+use gateway::AccessSettings;
 use kit::{ActError, Context, Module, settings::Problem};
+use tunnel::{Mode, TunnelSettings};
 
 use crate::cli;
 
@@ -30,9 +32,20 @@ pub(super) async fn access_keys(url: String) -> Result<https::Bytes, String> {
 /// permission for.
 pub(super) fn decisions(cx: &Context) -> tunnel::Decisions {
     let settings = Arc::clone(&cx.settings);
+    let (access, tunnel) = (
+        settings.section::<AccessSettings>(),
+        settings.section::<TunnelSettings>(),
+    );
     let missing = move || {
         if let Some(reason) = unreadable(&settings.problems()) {
             return Some(reason);
+        }
+        if access.get().is_asked_for() && tunnel.get().mode == Mode::Quick {
+            return Some(
+                "Cloudflare Access cannot stand in front of a quick tunnel, so nobody could come in. Empty `access.team` and \
+                 `access.audience`, or choose another `tunnel.mode`."
+                    .to_owned(),
+            );
         }
         let all = settings.list();
         let is_chosen = |section: &str, key: &str| {

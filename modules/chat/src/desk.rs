@@ -9,7 +9,7 @@ mod search;
 mod tell;
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeSet, HashMap},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Instant, SystemTime},
 };
@@ -85,6 +85,8 @@ struct Live {
     leaving: HashMap<String, Instant>,
     /// Counts how often everything was asked for.
     round: u64,
+    /// Requests nobody was told of, because somebody looked at their session when they came.
+    seen_asks: BTreeSet<String>,
     /// Folders that were asked what is under way in them, again and again, and did not say.
     silent: Vec<String>,
 }

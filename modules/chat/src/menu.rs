@@ -120,6 +120,7 @@ pub async fn call(desk: &Arc<Desk>, verb: Verb) -> Result<Reply, ActError> {
         _ => return Err(ActError::unknown_verb(&verb)),
     };
     let request = verb.args.first().cloned().unwrap_or_default();
+    let by = verb.session.as_deref().unwrap_or("the desktop");
     let asker = desk.shelf(|shelf| {
         let found = shelf.waiting().find(|(id, ..)| *id == request);
         found.map(|(_, ask)| ask.asker.clone())
@@ -129,7 +130,7 @@ pub async fn call(desk: &Arc<Desk>, verb: Verb) -> Result<Reply, ActError> {
     };
     match desk.reply(&asker, &request, reply, None).await {
         Ok(()) => {
-            tracing::info!(target: "audit", event = "permission", session = asker, request, ?reply, by = "the desktop", "a permission was answered");
+            tracing::info!(target: "audit", event = "permission", session = asker, request, ?reply, by, "a permission was answered");
             Ok(Reply::Done)
         }
         Err(error) if error.is_missing() => Ok(Reply::Note("This was answered already.".to_owned())),

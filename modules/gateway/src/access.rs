@@ -28,6 +28,16 @@ const ASSERTION: &str = "cf-access-jwt-assertion";
 /// Gets what stands at an address of `cloudflareaccess.com`; a sentence when it cannot.
 pub type FetchKeys = Arc<dyn Fn(String) -> BoxFuture<'static, Result<Bytes, String>> + Send + Sync>;
 
+/// Whether somebody has passed Access.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Passed {
+    No,
+    /// Nobody has to.
+    Unasked,
+    /// What was shown holds until then.
+    Until(SystemTime),
+}
+
 /// See the module.
 pub(crate) struct Access {
     settings: Setting<AccessSettings>,
@@ -51,25 +61,31 @@ impl Access {
     }
 
     /// Whether a request from outside may be looked at.
-    pub(crate) async fn admits(&self, headers: &HeaderMap, now: SystemTime) -> bool {
+    pub(crate) async fn look(&self, headers: &HeaderMap, now: SystemTime) -> Passed {
         let settings = self.settings.get();
         if settings.fault().is_some() {
-            return false;
+            return Passed::No;
         }
         if !settings.is_asked_for() {
-            return true;
+            return Passed::Unasked;
         }
+        self.until(&settings, headers, now)
+            .await
+            .map_or(Passed::No, Passed::Until)
+    }
+
+    async fn until(
+        &self,
+        settings: &AccessSettings,
+        headers: &HeaderMap,
+        now: SystemTime,
+    ) -> Option<SystemTime> {
         let mut given = headers.get_all(ASSERTION).iter();
-        let (Some(token), None) = (given.next().and_then(|token| token.to_str().ok()), given.next()) else {
-            return false;
+        let (token, None) = (given.next()?.to_str().ok()?, given.next()) else {
+            return None;
         };
-        let Some(token) = Token::parse(token) else {
-            return false;
-        };
-        let certificates = self.certificates(&settings);
-        let Some(key) = certificates.key(&token.key).await else {
-            return false;
-        };
+        let token = Token::parse(token)?;
+        let key = self.certificates(settings).key(&token.key).await?;
         let expected = Expected {
             issuer: &settings.issuer(),
             audience: &settings.audience,

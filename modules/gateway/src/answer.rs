@@ -62,7 +62,8 @@ impl No {
             Self::NotPassed => (
                 StatusCode::FORBIDDEN,
                 "access_required",
-                "Cloudflare Access has not let this request through. Open the address anew and log in there.",
+                "Cloudflare Access has not let this request through, or its word cannot be checked right now. Open the address \
+                 anew and log in there.",
             ),
             Self::Method => (
                 StatusCode::METHOD_NOT_ALLOWED,

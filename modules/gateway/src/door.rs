@@ -73,6 +73,11 @@ impl Door {
         self.0.local_url.subscribe()
     }
 
+    /// Where this machine is reached from outside, e.g. `https://nexus.example.com`; `None` while it is not.
+    pub fn public_url(&self) -> Option<String> {
+        self.0.public_url.borrow().clone()
+    }
+
     /// Makes a single-use ticket that leads to `path`, e.g. `/chat`. Lives for a minute, a set-up ticket for ten.
     pub fn ticket(&self, purpose: Purpose, path: &str) -> Ticket {
         self.0.tickets.issue(purpose, path, Instant::now())

@@ -1,6 +1,6 @@
 //! The way of a request: which host, who, from where, and only then what.
 
-use std::{net::IpAddr, panic::AssertUnwindSafe, sync::Arc};
+use std::{net::IpAddr, panic::AssertUnwindSafe, sync::Arc, time::SystemTime};
 
 use axum::{
     Router,
@@ -15,15 +15,13 @@ use tokio::sync::watch;
 use tower::ServiceExt;
 
 use crate::{
-    access::Access,
+    access::{Access, Passed},
     answer::{self, No},
     ending::Ending,
     headers::{self, OwnWindow},
     host::Hosts,
     keys::Keys,
-    origin,
-    outside::TRIAL_ENDING,
-    path,
+    origin, path,
     proxy::{self, Proxy},
     remote,
     session::{Kind, Session},
@@ -37,6 +35,8 @@ pub(crate) struct Visit {
     /// Whose it is: the peer's at the local listener, where no header is asked; what Cloudflare says of its visitor at
     /// the tunnel's, where every peer is cloudflared.
     pub(crate) address: IpAddr,
+    /// How long what stands for the visitor at Cloudflare Access holds, where that is asked for.
+    pub(crate) until: Option<SystemTime>,
     /// Cancelled when the listener ends.
     pub(crate) stop: CancellationToken,
 }
@@ -125,9 +125,16 @@ impl Front {
         let visit = Visit { address, ..visit };
         let is_outside = visit.listener == Listener::Tunnel;
         // The guard is tried from within, where nobody has passed Access.
-        if is_outside && !host.ends_with(TRIAL_ENDING) && !self.has_passed(request.headers()).await {
-            return No::NotPassed.answer(request.headers());
-        }
+        let until = if is_outside && !hosts.is_trial() {
+            match self.access.look(request.headers(), self.keys.clock.wall()).await {
+                Passed::No => return No::NotPassed.answer(request.headers()),
+                Passed::Unasked => None,
+                Passed::Until(at) => Some(at),
+            }
+        } else {
+            None
+        };
+        let visit = Visit { until, ..visit };
         let origin = match visit.listener {
             Listener::Local => format!("http://{host}"),
             Listener::Tunnel => format!("https://{host}"),
@@ -167,11 +174,6 @@ impl Front {
         }
         let request = request.map(|body| Ending::new(body, &session.ended));
         self.inside(visit, session, request).await
-    }
-
-    /// Whether Cloudflare Access has let somebody through, where that is asked for.
-    async fn has_passed(&self, headers: &HeaderMap) -> bool {
-        self.access.admits(headers, self.keys.clock.wall()).await
     }
 
     /// Whether a request in a session comes from a page of ours, as far as its kind has to.

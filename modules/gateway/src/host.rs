@@ -8,18 +8,46 @@ use axum::http::{HeaderMap, header};
 /// anything else, the login included. `localhost` is not on it: browsers try `[::1]` first for that name, and there
 /// any other user of this machine may listen.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Hosts(Vec<String>);
+pub struct Hosts {
+    names: Vec<String>,
+    /// They are those under which the guard is tried from within, and nobody else's.
+    is_trial: bool,
+}
 
 impl Hosts {
     /// 127.0.0.1 with `port`, and with each of `extra_ports` (a forwarded port of another machine).
     pub fn local(port: u16, extra_ports: &[u16]) -> Self {
         let ports = std::iter::once(&port).chain(extra_ports);
-        Self(ports.map(|port| format!("127.0.0.1:{port}")).collect())
+        Self {
+            // Browsers leave out the port that goes without saying.
+            names: ports
+                .map(|port| match port {
+                    80 => "127.0.0.1".to_owned(),
+                    port => format!("127.0.0.1:{port}"),
+                })
+                .collect(),
+            is_trial: false,
+        }
     }
 
     /// The public `names`, as they arrive through Cloudflare: without a port.
     pub fn public(names: &[String]) -> Self {
-        Self(names.to_vec())
+        Self {
+            names: names.to_vec(),
+            is_trial: false,
+        }
+    }
+
+    /// The one `name` under which the guard is tried.
+    pub(crate) fn trial(name: String) -> Self {
+        Self {
+            names: vec![name],
+            is_trial: true,
+        }
+    }
+
+    pub(crate) fn is_trial(&self) -> bool {
+        self.is_trial
     }
 
     /// The one `Host` of a request if it is on the list.
@@ -28,7 +56,7 @@ impl Hosts {
         let (host, None) = (given.next()?.to_str().ok()?, given.next()) else {
             return None;
         };
-        self.0.iter().any(|name| name == host).then_some(host)
+        self.names.iter().any(|name| name == host).then_some(host)
     }
 }
 

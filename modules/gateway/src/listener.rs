@@ -121,6 +121,7 @@ async fn converse(
         let visit = Visit {
             listener,
             address: peer.ip(),
+            until: None,
             stop: stop.clone(),
         };
         // Names change while connections live: a tunnel's former name must not be answered.

@@ -18,7 +18,7 @@ use axum::{
 };
 use kit::{Caller, CancellationToken, Feed, Frame, Listener, LiveRequest, Module};
 use serde::Deserialize;
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
 use tokio_util::task::TaskTracker;
 
 use crate::{
@@ -102,6 +102,9 @@ async fn open(
         return No::TooMany.json();
     };
     let header = (live.header)(&caller);
+    let left = visit
+        .until
+        .map(|at| at.duration_since(live.keys.clock.wall()).unwrap_or_default());
     let (stop, token) = (visit.stop, live.tasks.token());
     upgrade
         .max_message_size(MESSAGE_BYTES_MAX)
@@ -109,7 +112,7 @@ async fn open(
         .on_upgrade(move |socket| async move {
             // Whoever stops the gateway waits for this token.
             let _token = token;
-            serve(socket, view, header, place, stop).await;
+            serve(socket, view, header, place, stop, left).await;
         })
         .into_response()
 }
@@ -129,11 +132,20 @@ async fn serve(
     mut header: Box<dyn Feed>,
     place: StreamPlace,
     stop: CancellationToken,
+    left: Option<Duration>,
 ) {
+    let over = async {
+        match left {
+            Some(left) => sleep(left).await,
+            None => std::future::pending().await,
+        }
+    };
     let end = tokio::select! {
         biased;
         () = place.session.ended.cancelled() => End::Login,
         () = stop.cancelled() => End::Away,
+        // Cloudflare Access asks anew then.
+        () = over => End::Reload,
         end = talk(&mut socket, &mut *view, &mut *header) => end,
     };
     let code = match end {

@@ -35,9 +35,6 @@ const PORT: &str = "tunnel_port";
 /// How often it is looked whether the password is still there: its file is nobody's to announce.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
-/// How the name ends under which the guard is tried. No public name does (RFC 6761), and no other list of names holds one.
-pub(crate) const TRIAL_ENDING: &str = ".invalid";
-
 /// How long the trial of the guard may take.
 const TRIAL_MAX: Duration = Duration::from_secs(5);
 
@@ -90,7 +87,7 @@ impl Tunnelled {
     async fn serve(&self, wish: &Outside, wanted: &mut watch::Receiver<Outside>) {
         self.say(Origin::Opening);
         let former = self.last_port();
-        let socket = match listener::bind(wish.port, former).await {
+        let socket = match listener::bind(wish.port, former) {
             Ok(socket) => socket,
             Err(error) => {
                 let reason = match error {
@@ -116,8 +113,8 @@ impl Tunnelled {
             .await;
             return;
         }
-        let trial = format!("{}{TRIAL_ENDING}", token::short_id());
-        let (admitted, hosts) = watch::channel(Arc::new(Hosts::public(std::slice::from_ref(&trial))));
+        let trial = format!("{}.invalid", token::short_id());
+        let (admitted, hosts) = watch::channel(Arc::new(Hosts::trial(trial.clone())));
         let ending = CancellationToken::new();
         let _ending = ending.clone().drop_guard();
         let serving = listener::serve(

@@ -1,8 +1,7 @@
 //! What a session from outside reaches.
 
 /// Whether a path is for sessions from outside too: the chat, whether this device is told of it, and the way out.
-/// Everything else, the server's own API,
-/// settings, logs and every switch included, is for this machine.
+/// Everything else, the server's own API, settings, logs and every switch included, is for this machine.
 pub(crate) fn is_open(path: &str) -> bool {
     let is_below = |root: &str| {
         path.strip_prefix(root)

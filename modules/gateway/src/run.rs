@@ -74,7 +74,7 @@ impl Run {
         let mut settings = self.settings.clone();
         while !stop.is_cancelled() {
             let port = settings.get().port;
-            match listener::bind(port, self.last_port()).await {
+            match listener::bind(port, self.last_port()) {
                 Ok(socket) => match self.serve(socket, port, &mut settings, &stop).await? {
                     End::Stopped => break,
                     End::PortChanged => {}

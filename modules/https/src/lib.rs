@@ -172,11 +172,12 @@ impl Fetcher {
         headers: HeaderMap,
         body: Bytes,
     ) -> Result<(StatusCode, HeaderMap), FetchError> {
-        let host = self.hosts.admit(url)?;
-        let mut request = Request::post(url)
+        let url = Url::parse(url).map_err(|_| FetchError::Address(url.to_owned()))?;
+        let host = self.hosts.host_of(&url)?;
+        let mut request = Request::post(url.as_str())
             .header(header::USER_AGENT, AGENT)
             .body(Full::new(body))
-            .map_err(|_| FetchError::Address(url.to_owned()))?;
+            .map_err(|_| FetchError::Address(host.clone()))?;
         request.headers_mut().extend(headers);
         let response = self.ask(&host, request).await?;
         let (parts, _body) = response.into_parts();

@@ -59,6 +59,8 @@ pub struct Away {
 pub struct Answer {
     /// A verb, e.g. `"Allow once"`.
     pub label: &'static str,
+    /// It allows what the notice asks: to be offered only where all of that is read.
+    pub is_grant: bool,
     /// What it does.
     pub action: Action,
 }

@@ -7,8 +7,10 @@
 mod fault;
 mod field;
 mod file;
+mod problem;
 mod value;
 
 pub use fault::Fault;
 pub use field::{Applies, Field, Kind, Section};
-pub use file::{Entry, Problem, Setting, SettingsError, SettingsFile};
+pub use file::{Entry, Setting, SettingsFile};
+pub use problem::{Problem, SettingsError};

@@ -11,6 +11,8 @@ pub struct Verb {
     pub args: Vec<String>,
     /// Whether whoever asks waits for what comes of it. Otherwise the answer may come as soon as it is under way.
     pub is_awaited: bool,
+    /// The session of the device it was asked from; `None` for the machine itself.
+    pub session: Option<String>,
 }
 
 impl Verb {
@@ -28,6 +30,7 @@ impl Verb {
             name: name.to_owned(),
             args: Vec::new(),
             is_awaited: true,
+            session: None,
         }
     }
 }

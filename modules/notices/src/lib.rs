@@ -142,6 +142,8 @@ impl Notices {
         }
         match told {
             Told::Notice(notice) => {
+                // Whether it is heard or not: what was told before under its key is no longer so.
+                self.push.settle(&notice.key);
                 if let Some(notice) = self.judged(|judge, moment| judge.take(notice, moment)) {
                     self.tell_all(notice);
                 }

@@ -4,9 +4,12 @@
 //! push service of the device's browser, sealed; only the known services are asked. A button of a message can be pressed
 //! once, from within a session.
 
+mod delivery;
 mod devices;
 mod identity;
 pub(crate) mod message;
+mod news;
+mod parts;
 mod presses;
 mod seal;
 mod service;
@@ -15,75 +18,50 @@ mod tests;
 
 use std::{
     sync::{Arc, Mutex, PoisonError},
-    time::{Duration, SystemTime},
+    time::{Duration, Instant},
 };
 
 use futures_util::{StreamExt, stream::FuturesUnordered};
 use https::{FetchError, Fetcher, Hosts};
-use kit::{ActError, Action, BoxFuture, ModuleId, Notice, Reply, Secrets, Verb};
+use kit::{ActError, Action, Notice, NoticeKind, Reply, Secrets, Verb};
 use store::{Store, StoreError};
-use tokio::{
-    sync::{OnceCell, mpsc, watch},
-    time::sleep,
-};
+use tokio::sync::{OnceCell, mpsc};
 
+use delivery::Delivery;
 pub(crate) use devices::Subscription;
 use devices::{Device, Devices};
 use identity::Identity;
 pub(crate) use identity::NoIdentity;
 use message::{Button, Message};
-use presses::Presses;
-use service::{Fate, fate};
+use news::News;
+pub(crate) use parts::NotKept;
+pub use parts::{Away, Call, SeenOutside, Sessions};
+use presses::{Press, Presses};
 
 /// Messages that wait to be sent; further ones are dropped, they are in the list.
 const QUEUE_MAX: usize = 32;
 /// Messages under way at once, all devices together.
 const UNDER_WAY_MAX: usize = 100;
-/// Before each further try, when a service does not say.
-const PAUSES: [Duration; 3] = [Duration::ZERO, Duration::from_secs(5), Duration::from_secs(60)];
-
-/// Who is logged in.
-pub trait Sessions: Send + Sync {
-    /// Whether this session lives.
-    fn is_there(&self, session: &str) -> bool;
-    /// Changes when one begins or ends.
-    fn changed(&self) -> watch::Receiver<usize>;
-}
-
-/// Asks something of a module.
-pub type Call = Arc<dyn Fn(ModuleId, Verb) -> BoxFuture<'static, Result<Reply, ActError>> + Send + Sync>;
-
-/// Whether a folder may be seen from outside. Looks at the disk.
-pub type SeenOutside = Arc<dyn Fn(&str) -> bool + Send + Sync>;
-
-/// What the rest of the program gives for this.
-pub struct Away {
-    /// Whose devices are told.
-    pub sessions: Arc<dyn Sessions>,
-    /// What a pressed button is done with.
-    pub call: Call,
-    /// What may leave the machine.
-    pub seen_outside: SeenOutside,
-}
-
-/// Why a device is not told from now on.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum NotKept {
-    /// What came is no subscription.
-    #[error("What the browser gave is no subscription.")]
-    Nonsense,
-    /// It names a service nobody knows.
-    #[error("The push service of this browser is none that is known ({0}), so nothing is sent there.")]
-    Stranger(#[source] FetchError),
-    /// It could not be saved.
-    #[error("It could not be saved: {0}.")]
-    NotSaved(#[from] StoreError),
-}
-
+/// How long a service keeps a message for a phone that is off. Half a day later it is of no use.
+const KEPT: Duration = Duration::from_secs(12 * 3600);
+/// The same for one with details: what a service has, a device gets that was revoked meanwhile.
+const KEPT_WITH_DETAILS: Duration = Duration::from_secs(3600);
 /// What waits to be sent.
 enum Outgoing {
-    Notice { notice: Notice, has_details: bool },
-    Trial { session: String },
+    Notice {
+        notice: Notice,
+        has_details: bool,
+        number: u64,
+    },
+    Trial {
+        session: String,
+        number: u64,
+    },
+}
+
+/// Under what a trial of this session is news.
+fn trial_key(session: &str) -> String {
+    format!("trial-{session}")
 }
 
 /// Makes what services are asked with, trusting somebody.
@@ -97,6 +75,7 @@ pub(crate) struct Push {
     hosts: Hosts,
     connect: Connect,
     presses: Mutex<Presses>,
+    news: Mutex<News>,
     queue: mpsc::Sender<Outgoing>,
     waiting: tokio::sync::Mutex<mpsc::Receiver<Outgoing>>,
     away: Away,
@@ -112,6 +91,7 @@ impl Push {
             hosts: service::known(),
             connect: Fetcher::new,
             presses: Mutex::default(),
+            news: Mutex::default(),
             queue,
             waiting: tokio::sync::Mutex::new(waiting),
             away,
@@ -123,10 +103,16 @@ impl Push {
         Ok(self.identity().await?.public())
     }
 
-    /// Whether the device of this session is told.
+    /// Whether the device of this session is told: it subscribed with the key that is signed with now.
     pub(crate) async fn tells(&self, session: &str) -> Result<bool, StoreError> {
+        let Ok(identity) = self.identity().await else {
+            return Ok(false);
+        };
+        let signer = identity.public();
         let devices = self.devices.all().await?;
-        Ok(devices.iter().any(|device| device.session == session))
+        Ok(devices
+            .iter()
+            .any(|device| device.session == session && device.signer == signer))
     }
 
     /// Tells the device of `session`, which subscribed at `site`, from now on.
@@ -136,7 +122,10 @@ impl Push {
         session: &str,
         site: &str,
     ) -> Result<(), NotKept> {
-        let device = subscription.device(session, site).ok_or(NotKept::Nonsense)?;
+        let signer = self.identity().await?.public();
+        let device = subscription
+            .device(session, site, &signer)
+            .ok_or(NotKept::Nonsense)?;
         self.hosts.admit(&device.endpoint).map_err(NotKept::Stranger)?;
         self.devices.keep(device).await?;
         tracing::info!(target: "audit", event = "push_on", session, "a device is told from now on");
@@ -154,37 +143,74 @@ impl Push {
     /// Tells all devices, when the notice may leave the machine. Never waits.
     pub(crate) fn offer(&self, notice: &Notice, has_details: bool) {
         if notice.away.is_some() {
-            let notice = notice.clone();
-            self.put(Outgoing::Notice { notice, has_details });
+            let (notice, number) = (notice.clone(), self.news().tell(&notice.key));
+            self.put(Outgoing::Notice {
+                notice,
+                has_details,
+                number,
+            });
         }
     }
 
-    /// Shows the device of `session` how it looks.
+    /// Shows the device of `session` how it looks. A further one takes the place of one that is on its way.
     pub(crate) fn try_out(&self, session: &str) {
-        let session = session.to_owned();
-        self.put(Outgoing::Trial { session });
+        let (session, number) = (session.to_owned(), self.news().tell(&trial_key(session)));
+        self.put(Outgoing::Trial { session, number });
     }
 
     fn put(&self, outgoing: Outgoing) {
         if self.queue.try_send(outgoing).is_err() {
-            tracing::debug!("a notice was told to no device: too many wait");
+            tracing::warn!("a notice was told to no device: too many wait");
         }
     }
 
-    /// What was told under `key` is answered.
+    /// What was told under `key` is answered, or no longer so: its buttons do nothing, and what is on its way is not told.
     pub(crate) fn settle(&self, key: &str) {
+        self.news().settle(key);
         self.presses().settle(key);
     }
 
     /// Does what the button called `name` stands for; `None` when that is not to be done any more.
-    pub(crate) async fn press(&self, name: &str, session: &str) -> Option<Result<Reply, ActError>> {
-        let (module, verb) = self.presses().take(name)?;
+    pub(crate) async fn press(
+        &self,
+        name: &str,
+        session: &str,
+        has_details: bool,
+    ) -> Option<Result<Reply, ActError>> {
+        let press = self.presses().take(name, Instant::now())?;
+        // What may be seen has perhaps been narrowed since.
+        let is_shown = has_details || !press.needs_details;
+        if !is_shown || !self.is_seen_outside(press.folder).await {
+            return None;
+        }
+        let (module, verb) = (press.module, press.verb);
         tracing::info!(target: "audit", event = "verb", module = module.0, verb = verb.name, session, by = "a notice on a device", "a module was asked to act");
+        let verb = Verb {
+            // Services in between do not wait for a server that starts.
+            is_awaited: false,
+            session: Some(session.to_owned()),
+            ..verb
+        };
         Some((self.away.call)(module, verb).await)
+    }
+
+    /// Whether what concerns `folder` may leave the machine.
+    async fn is_seen_outside(&self, folder: Option<String>) -> bool {
+        let Some(folder) = folder else {
+            return true;
+        };
+        let seen = Arc::clone(&self.away.seen_outside);
+        tokio::task::spawn_blocking(move || seen(&folder))
+            .await
+            .unwrap_or(false)
     }
 
     fn presses(&self) -> std::sync::MutexGuard<'_, Presses> {
         self.presses.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn news(&self) -> std::sync::MutexGuard<'_, News> {
+        self.news.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     async fn identity(&self) -> Result<&Identity, NoIdentity> {
@@ -205,6 +231,8 @@ impl Push {
                     for delivery in self.address(outgoing).await {
                         if under_way.len() < UNDER_WAY_MAX {
                             under_way.push(self.deliver(delivery));
+                        } else {
+                            tracing::warn!(session = delivery.device.session, "a device was not told: too much is on its way");
                         }
                     }
                 }
@@ -242,13 +270,20 @@ impl Push {
         };
         let is_meant = |device: &Device| match &outgoing {
             Outgoing::Notice { .. } => true,
-            Outgoing::Trial { session } => device.session == *session,
+            Outgoing::Trial { session, .. } => device.session == *session,
         };
         let devices: Vec<Device> = devices.into_iter().filter(is_meant).collect();
         if devices.is_empty() {
             return Vec::new();
         }
-        let Some((message, urgency)) = self.message(outgoing).await else {
+        let signer = match self.identity().await {
+            Ok(identity) => identity.public(),
+            Err(error) => {
+                tracing::warn!(%error, "no device can be told");
+                return Vec::new();
+            }
+        };
+        let Some(letter) = self.letter(outgoing).await else {
             return Vec::new();
         };
         // Made for each message, so that nobody's certificates are held while nothing is sent.
@@ -261,105 +296,95 @@ impl Push {
             }
             Err(_) => return Vec::new(),
         };
-        let text = serde_json::to_vec(&message).unwrap_or_default();
-        let sealed = devices.into_iter().filter_map(|device| {
+        let text = serde_json::to_vec(&letter.message).unwrap_or_default();
+        let deliveries = devices.into_iter().filter_map(|device| {
+            if device.signer != signer {
+                tracing::info!(
+                    session = device.session,
+                    "a device has to switch notices on again: the key is another one"
+                );
+                return None;
+            }
             let body = device.recipient.seal(&text).ok()?;
             Some(Delivery {
+                topic: service::topic(&letter.message.tag, &device.recipient),
                 device,
                 body,
-                topic: service::topic(&message.tag),
-                urgency,
+                key: letter.key.clone(),
+                number: letter.number,
+                urgency: letter.urgency,
+                kept: letter.kept,
                 fetcher: Arc::clone(&fetcher),
             })
         });
-        sealed.collect()
+        deliveries.collect()
     }
 
-    async fn message(&self, outgoing: Outgoing) -> Option<(Message, &'static str)> {
-        let (notice, has_details) = match outgoing {
-            Outgoing::Trial { .. } => return Some((Message::trial(), "high")),
-            Outgoing::Notice { notice, has_details } => (notice, has_details),
-        };
-        if let Some(folder) = notice.away.as_ref().and_then(|away| away.folder.clone()) {
-            let seen = Arc::clone(&self.away.seen_outside);
-            if !tokio::task::spawn_blocking(move || seen(&folder))
-                .await
-                .unwrap_or(false)
-            {
-                return None;
+    /// What is sent; `None` when it is no news any more or may not leave the machine.
+    async fn letter(&self, outgoing: Outgoing) -> Option<Letter> {
+        let (notice, has_details, number) = match outgoing {
+            Outgoing::Trial { session, number } => {
+                return Some(Letter {
+                    message: Message::trial(),
+                    key: trial_key(&session),
+                    number,
+                    urgency: "high",
+                    kept: KEPT_WITH_DETAILS,
+                });
             }
+            Outgoing::Notice {
+                notice,
+                has_details,
+                number,
+            } => (notice, has_details, number),
+        };
+        let folder = notice.away.as_ref()?.folder.clone();
+        if !self.is_seen_outside(folder.clone()).await {
+            return None;
         }
         let mut buttons = Vec::new();
-        let mut presses = self.presses();
-        presses.settle(&notice.key);
-        for answer in message::answers(&notice, has_details) {
-            let Action::Call(module, verb) = &answer.action else {
-                continue;
-            };
-            let press = service::name_of_press()?;
-            presses.add(&press, &notice.key, *module, verb.clone());
-            buttons.push(Button {
-                press,
-                label: answer.label,
-            });
-        }
-        drop(presses);
-        Some((
-            Message::of(&notice, has_details, buttons)?,
-            message::urgency(&notice),
-        ))
-    }
-
-    /// Hands a message over to its service, or gives up.
-    async fn deliver(&self, delivery: Delivery) {
-        let session = delivery.device.session.as_str();
-        let mut asked_for = None;
-        for pause in PAUSES {
-            sleep(asked_for.take().unwrap_or(pause)).await;
-            if !self.away.sessions.is_there(session) {
-                return;
+        {
+            let mut presses = self.presses();
+            // Asked while the buttons are held: whatever settles it from here on settles them too.
+            if !self.news().holds(&notice.key, number) {
+                return None;
             }
-            match self.send(&delivery).await {
-                Ok(Fate::Taken) => return,
-                Ok(Fate::Gone) => {
-                    tracing::info!(
-                        session,
-                        "a browser's subscription has ended; its device is told no more"
-                    );
-                    if let Err(error) = self.unsubscribe(session).await {
-                        tracing::warn!(%error, "a device could not be forgotten");
-                    }
-                    return;
-                }
-                Ok(Fate::Later(after)) => asked_for = after,
-                Ok(Fate::Refused(status)) => {
-                    tracing::warn!(session, %status, "a push service refused a message");
-                    return;
-                }
-                Err(error) => tracing::debug!(session, %error, "a push service was not reached"),
+            presses.settle(&notice.key);
+            for answer in message::answers(&notice, has_details) {
+                let Action::Call(module, verb) = &answer.action else {
+                    continue;
+                };
+                let name = service::name_of_press()?;
+                presses.add(Press {
+                    name: name.clone(),
+                    key: notice.key.clone(),
+                    module: *module,
+                    verb: verb.clone(),
+                    needs_details: notice.kind == NoticeKind::Waiting,
+                    folder: folder.clone(),
+                    made: Instant::now(),
+                });
+                buttons.push(Button {
+                    press: name,
+                    label: answer.label,
+                });
             }
         }
-        tracing::warn!(
-            session,
-            "a device could not be told: its push service takes nothing"
-        );
-    }
-
-    async fn send(&self, delivery: &Delivery) -> anyhow::Result<Fate> {
-        let Device { endpoint, site, .. } = &delivery.device;
-        let identity = self.identity().await?;
-        let headers = service::headers(identity, delivery, site, SystemTime::now())?;
-        let body = delivery.body.clone().into();
-        let (status, headers) = delivery.fetcher.post(endpoint, headers, body).await?;
-        Ok(fate(status, &headers))
+        Some(Letter {
+            message: Message::of(&notice, has_details, buttons)?,
+            urgency: message::urgency(&notice),
+            kept: if has_details { KEPT_WITH_DETAILS } else { KEPT },
+            key: notice.key,
+            number,
+        })
     }
 }
 
-/// One message on its way to one device.
-struct Delivery {
-    device: Device,
-    body: Vec<u8>,
-    topic: String,
+/// What is told to all devices alike.
+struct Letter {
+    message: Message,
+    key: String,
+    number: u64,
     urgency: &'static str,
-    fetcher: Arc<Fetcher>,
+    kept: Duration,
 }

@@ -4,7 +4,7 @@ use kit::Chrome;
 use maud::{Markup, html};
 use web::{
     Body,
-    parts::{Tone, Weight, button_form, message},
+    parts::{Tone, Weight, button_form, message, words},
 };
 
 /// What the page knows.
@@ -73,13 +73,13 @@ fn content(view: &View) -> Markup {
         @if let Some(problem) = view.problem { (message(Tone::Bad, problem.words())) }
         section.told-here {
             @if view.is_on {
-                h2 { "This device is told" }
+                h2 { "This device is notified" }
                 p { "When a session waits for you, is done or has failed while nobody looks at it, and when the server is down." }
                 p.muted {
                     @if view.has_details { "With what the session is called, what it asks and how it ended." }
                     @else {
-                        "Without what a session is about. To be told that too, and to answer from the notice, switch on "
-                        b { "Say more to devices" } " in the settings at the machine."
+                        (words("Without what a session is about. At the machine, `nexus settings set notices.away_details true` \
+                            has that told too, and lets you answer from the notice."))
                     }
                 }
                 div.buttons {
@@ -87,7 +87,7 @@ fn content(view: &View) -> Markup {
                     (button_form("/notices/push/off", "Turn off", Weight::Plain))
                 }
             } @else {
-                h2 { "Be told on this device" }
+                h2 { "Notify this device" }
                 p {
                     "You hear of it when a session waits for you, is done or has failed while nobody looks at it, and when the \
                      server is down, also with this page closed."

@@ -91,7 +91,7 @@ async fn subscribe(
     let site = format!("https://{host}");
     match module.push.subscribe(subscription, &caller.session, &site).await {
         Ok(()) => StatusCode::NO_CONTENT.into_response(),
-        Err(error @ NotKept::NotSaved(_)) => failed(&error),
+        Err(error @ (NotKept::NotSaved(_) | NotKept::Unsigned(_))) => failed(&error),
         Err(error @ (NotKept::Nonsense | NotKept::Stranger(_))) => {
             (StatusCode::UNPROCESSABLE_ENTITY, error.to_string()).into_response()
         }
@@ -124,7 +124,12 @@ async fn press(
     Extension(caller): Extension<Caller>,
     Form(pressed): Form<Pressed>,
 ) -> Response {
-    match module.push.press(&pressed.press, &caller.session).await {
+    let has_details = module.settings.get().away_details;
+    match module
+        .push
+        .press(&pressed.press, &caller.session, has_details)
+        .await
+    {
         Some(Ok(Reply::Done | Reply::Json(_) | Reply::Text(_))) => StatusCode::NO_CONTENT.into_response(),
         Some(Ok(Reply::Note(text))) => text.into_response(),
         Some(Err(error)) => (StatusCode::CONFLICT, format!("{error}.")).into_response(),

@@ -76,12 +76,12 @@ impl Section for NoticesSettings {
         switch(
             "paused",
             "Pause",
-            "Shows no bubbles until this is off again. The list goes on.",
+            "Shows no bubbles, and tells no devices, until this is off again. The list goes on.",
         ),
         time(
             "quiet_from",
             "Quiet from",
-            "From this time of day on there are no bubbles, e.g. 22:00. Empty for never.",
+            "From this time of day on there are no bubbles and devices are told nothing, e.g. 22:00. Empty for never.",
         ),
         time(
             "quiet_to",
@@ -118,8 +118,9 @@ impl Section for NoticesSettings {
         switch(
             "away_details",
             "Say more to devices",
-            "Devices away from this machine are told what a session is called, what it asks and how it ended, and can answer \
-             from the notice. Without it they hear only that one waits, is done or has failed.",
+            "Devices away from this machine are told what a session is called, what it asks and how it ended, and whoever \
+             holds one can answer short requests from the notice, on many also while it is locked. Without it they hear \
+             only that one waits, is done or has failed.",
         ),
     ];
 

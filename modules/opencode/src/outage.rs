@@ -77,6 +77,7 @@ impl Told {
     fn answers(self) -> Vec<Answer> {
         let call = |label, verb| Answer {
             label,
+            is_grant: false,
             action: Action::Call(ModuleId(crate::ID), Verb::bare(verb)),
         };
         match self {
@@ -86,6 +87,7 @@ impl Told {
                 call("Try again", "start"),
                 Answer {
                     label: "Show the log",
+                    is_grant: false,
                     action: Action::Open("/logs?source=opencode".to_owned()),
                 },
             ],

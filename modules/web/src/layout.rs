@@ -86,7 +86,8 @@ fn head(title: &str) -> Markup {
             meta name="theme-color" content="#191816" media="(prefers-color-scheme: dark)";
             title { (title) " · Nexus" }
             link rel="icon" type="image/svg+xml" href=(asset_path("favicon.svg"));
-            link rel="manifest" href=(asset_path("app.webmanifest"));
+            // With the cookies of whoever stands in front of a public name: without them it would not be let through.
+            link rel="manifest" href=(asset_path("app.webmanifest")) crossorigin="use-credentials";
             link rel="apple-touch-icon" href=(asset_path("app256.png"));
             link rel="stylesheet" href=(asset_path("nexus.css"));
             script src=(asset_path("nexus.js")) defer {}

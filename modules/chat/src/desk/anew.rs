@@ -2,7 +2,6 @@
 
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
-use kit::Notice;
 use opencode::{api::SessionFilter, wire::Event};
 
 use tokio::time::sleep;
@@ -182,14 +181,10 @@ impl Desk {
                 self.learn_call(permission).await;
             }
         }
-        let live = self.lock();
-        let fresh: Vec<Notice> = changes
+        changes
             .opened
             .iter()
-            .filter_map(|request| tell::waiting(&live, request, live.shelf.ask(request)?))
-            .collect();
-        drop(live);
-        fresh.into_iter().for_each(|notice| self.notices.send(notice));
+            .for_each(|request| self.tell_waiting(request));
     }
 
     /// Takes back what was told of requests that are closed.

@@ -7,7 +7,7 @@ use opencode::wire::{Message, PartKind, Permission};
 use serde_json::{Map, Value};
 use tokio::time::{sleep, timeout};
 
-use super::{Desk, tell};
+use super::Desk;
 
 /// How soon a call is known. It was milliseconds: its part may be told a moment after the request.
 const KNOWN_WITHIN: Duration = Duration::from_secs(2);
@@ -18,13 +18,7 @@ impl Desk {
     /// Finds out what is asked for, then tells it.
     pub(super) async fn tell_asked(self: Arc<Self>, permission: Permission) {
         self.learn_call(&permission).await;
-        let live = self.lock();
-        let ask = live.shelf.ask(&permission.id);
-        let notice = ask.and_then(|ask| tell::waiting(&live, &permission.id, ask));
-        drop(live);
-        if let Some(notice) = notice {
-            self.notices.send(notice);
-        }
+        self.tell_waiting(&permission.id);
     }
 
     /// Finds out what is asked for, for everybody who shows it. What cannot be found out is asked for without it.

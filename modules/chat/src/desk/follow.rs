@@ -11,6 +11,7 @@ use opencode::{Signal, wire::Event};
 use tokio::{task::JoinSet, time::interval};
 
 use super::{Desk, tell};
+use crate::shelf;
 
 /// A transcript without viewers is kept this long: reloads and short walks between pages cost nothing.
 pub const UNSEEN_MAX: Duration = Duration::from_secs(45);
@@ -65,6 +66,7 @@ impl Desk {
                 _ = tidy.tick() => {
                     let now = Instant::now();
                     self.drop_unseen(now);
+                    self.tell_left();
                     for id in self.due(now) {
                         fetches.spawn(Arc::clone(&self).delete_now(id));
                     }
@@ -156,11 +158,42 @@ impl Desk {
         if let Event::PermissionAsked(permission) = &**event
             && permission.tool.is_some()
         {
+            // Told when its call is known.
             fetches.spawn(Arc::clone(self).tell_asked((**permission).clone()));
+        } else if let Some((request, _)) = shelf::asked(event) {
+            self.tell_waiting(request);
         }
         if is_shelf_new {
             self.tell_shelf();
         }
+    }
+
+    /// Tells that somebody has to answer, now or when nobody looks at it any more.
+    pub(super) fn tell_waiting(&self, request: &str) {
+        let mut live = self.lock();
+        let ask = live.shelf.ask(request);
+        let notice = ask.and_then(|ask| tell::waiting(&live, request, ask));
+        match notice {
+            Some(_) => live.seen_asks.remove(request),
+            None => live.seen_asks.insert(request.to_owned()),
+        };
+        drop(live);
+        if let Some(notice) = notice {
+            self.notices.send(notice);
+        }
+    }
+
+    /// Whoever looked at a question and went away without an answer hears of it where they are now.
+    fn tell_left(&self) {
+        let mut live = self.lock();
+        if live.seen_asks.is_empty() {
+            return;
+        }
+        let waiting: BTreeSet<String> = live.shelf.waiting().map(|(id, ..)| id.to_owned()).collect();
+        live.seen_asks.retain(|request| waiting.contains(request));
+        let seen = live.seen_asks.clone();
+        drop(live);
+        seen.iter().for_each(|request| self.tell_waiting(request));
     }
 
     /// The owner looks at a session: how its last turn ended is no news any more.

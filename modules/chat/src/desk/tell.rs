@@ -5,7 +5,7 @@ use opencode::wire::Event;
 
 use super::Live;
 use crate::{
-    shelf::{self, Ask, Turn},
+    shelf::{Ask, Turn},
     text,
 };
 
@@ -22,22 +22,16 @@ pub(super) fn turn_key(session: &str) -> String {
     format!("turn-{session}")
 }
 
-/// What follows from `event`, which has been applied; `turn` is how it ended the turn of its session, if it did.
+/// What follows from `event`, which has been applied, beside requests; `turn` is how it ended the turn of its session, if it
+/// did.
 pub(super) fn told(live: &Live, event: &Event, turn: Option<Turn>) -> Option<Told> {
-    if matches!(event, Event::PermissionAsked(asked) if asked.tool.is_some()) {
-        // Told when its call is known.
-        return None;
-    }
-    if let Some((request, ask)) = shelf::asked(event) {
-        return waiting(live, request, &ask).map(Told::Notice);
-    }
     if let Event::PermissionReplied { request_id, .. } | Event::QuestionClosed { request_id, .. } = event {
         return Some(Told::Settled(ask_key(request_id)));
     }
     ended(live, event.session_id()?, turn?).map(Told::Notice)
 }
 
-/// Somebody has to answer.
+/// Somebody has to answer; `None` while somebody looks at the session.
 pub(super) fn waiting(live: &Live, request: &str, ask: &Ask) -> Option<Notice> {
     let root = live.shelf.root_of(&ask.asker);
     if is_looked_at(live, root) {
@@ -98,10 +92,10 @@ pub(super) fn ended(live: &Live, session: &str, turn: Turn) -> Option<Notice> {
 }
 
 fn answer(label: &'static str, verb: &str, request: &str) -> Answer {
-    let verb = Verb::with(verb, vec![request.to_owned()]);
     Answer {
         label,
-        action: Action::Call(ModuleId("chat"), verb),
+        is_grant: verb == "allow",
+        action: Action::Call(ModuleId("chat"), Verb::with(verb, vec![request.to_owned()])),
     }
 }
 

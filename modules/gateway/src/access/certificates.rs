@@ -1,6 +1,6 @@
 //! The keys Access signs with, fetched when one is needed that is not known.
 
-use std::{collections::HashMap, time::Duration};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
 use bytes::Bytes;
@@ -11,6 +11,8 @@ use super::{FetchKeys, token::Key};
 
 /// Keys are fetched at most this often, whatever visitors say they are signed with.
 const FETCH_EVERY: Duration = Duration::from_secs(60);
+/// From this age on they are fetched anew, so that they are there still when that fails for a while.
+const RENEWED: Duration = Duration::from_secs(12 * 3600);
 /// A key is believed this long: Cloudflare withdraws one some weeks after it has announced the next.
 const BELIEVED: Duration = Duration::from_secs(24 * 3600);
 
@@ -53,11 +55,18 @@ impl Certificates {
     }
 
     /// The key called `name`, if there is one.
-    pub(super) async fn key(&self, name: &str) -> Option<Key> {
+    pub(super) async fn key(self: &Arc<Self>, name: &str) -> Option<Key> {
+        // Whoever asks may hang up; what was begun for them is finished for the next.
+        let (certificates, name) = (Arc::clone(self), name.to_owned());
+        let looking = tokio::spawn(async move { certificates.look_up(&name).await });
+        looking.await.ok()?
+    }
+
+    async fn look_up(&self, name: &str) -> Option<Key> {
         // Held while they are fetched: whoever comes meanwhile waits for the same answer.
         let mut known = self.known.lock().await;
         let is_older = |time: Option<Instant>, age| time.is_none_or(|time| time.elapsed() >= age);
-        let is_wanted = !known.keys.contains_key(name) || is_older(known.had, BELIEVED);
+        let is_wanted = !known.keys.contains_key(name) || is_older(known.had, RENEWED);
         if is_wanted && is_older(known.asked, FETCH_EVERY) {
             known.asked = Some(Instant::now());
             match (self.fetch)(self.url.clone()).await.and_then(|text| parse(&text)) {
@@ -92,15 +101,12 @@ fn parse(text: &Bytes) -> Result<HashMap<String, Key>, String> {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
-    };
+    use std::sync::atomic::{AtomicUsize, Ordering};
 
     use super::*;
 
     struct World {
-        certificates: Certificates,
+        certificates: Arc<Certificates>,
         fetched: Arc<AtomicUsize>,
     }
 
@@ -114,7 +120,7 @@ mod tests {
                 Box::pin(std::future::ready(text))
             });
             Self {
-                certificates: Certificates::new("https://team".to_owned(), fetch),
+                certificates: Arc::new(Certificates::new("https://team".to_owned(), fetch)),
                 fetched,
             }
         }
@@ -157,10 +163,28 @@ mod tests {
         });
         assert!(world.certificates.key("a").await.is_some());
 
-        tokio::time::advance(BELIEVED).await;
+        tokio::time::advance(RENEWED).await;
+        assert!(world.certificates.key("a").await.is_some());
+        tokio::time::advance(BELIEVED - RENEWED).await;
 
         assert!(world.certificates.key("a").await.is_none());
-        assert_eq!(world.fetched(), 2);
+        assert_eq!(world.fetched(), 3);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn whoever_hangs_up_while_they_are_fetched_locks_nobody_out() {
+        let fetch: FetchKeys = Arc::new(|_| {
+            Box::pin(async {
+                tokio::time::sleep(Duration::from_secs(1)).await;
+                Ok(Bytes::from_static(ONE.as_bytes()))
+            })
+        });
+        let certificates = Arc::new(Certificates::new("https://team".to_owned(), fetch));
+
+        let hung_up = tokio::time::timeout(Duration::from_millis(10), certificates.key("a")).await;
+
+        assert!(hung_up.is_err());
+        assert!(certificates.key("a").await.is_some());
     }
 
     #[tokio::test(start_paused = true)]

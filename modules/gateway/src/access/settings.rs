@@ -20,7 +20,7 @@ const AUDIENCE_CHARS_MAX: usize = 128;
 
 impl AccessSettings {
     /// Whether visitors have to have passed it.
-    pub(crate) fn is_asked_for(&self) -> bool {
+    pub fn is_asked_for(&self) -> bool {
         !self.team.is_empty() || !self.audience.is_empty()
     }
 

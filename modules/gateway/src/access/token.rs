@@ -76,8 +76,8 @@ impl<'t> Token<'t> {
         })
     }
 
-    /// Whether it is signed with `key`, by and for whom it should be, and valid at `now`.
-    pub(super) fn holds(&self, key: &Key, expected: &Expected<'_>, now: SystemTime) -> bool {
+    /// Until when it holds, if it is signed with `key`, by and for whom it should be, and valid at `now`.
+    pub(super) fn holds(&self, key: &Key, expected: &Expected<'_>, now: SystemTime) -> Option<SystemTime> {
         let public = RsaPublicKeyComponents {
             n: &key.modulus,
             e: &key.exponent,
@@ -87,10 +87,11 @@ impl<'t> Token<'t> {
             self.signed.as_bytes(),
             &self.signature,
         );
-        verified.is_ok() && self.says(expected, now).unwrap_or(false)
+        verified.ok()?;
+        self.says(expected, now)
     }
 
-    fn says(&self, expected: &Expected<'_>, now: SystemTime) -> Option<bool> {
+    fn says(&self, expected: &Expected<'_>, now: SystemTime) -> Option<SystemTime> {
         let claims = BASE64_URL_SAFE_NO_PAD.decode(self.claims).ok()?;
         let claims: Claims = serde_json::from_slice(&claims).ok()?;
         let seconds = |time: SystemTime| {
@@ -101,9 +102,9 @@ impl<'t> Token<'t> {
             Audience::One(audience) => audience == expected.audience,
             Audience::Many(audiences) => audiences.iter().any(|audience| audience == expected.audience),
         };
-        let is_over = claims.exp <= seconds(now)?;
+        let until = SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(claims.exp))?;
         let is_early = claims.nbf.is_some_and(|from| Some(from) > seconds(now + SKEW));
-        Some(claims.iss == expected.issuer && is_meant && !is_over && !is_early)
+        (claims.iss == expected.issuer && is_meant && until > now && !is_early).then_some(until)
     }
 }
 

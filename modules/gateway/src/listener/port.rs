@@ -5,7 +5,14 @@ use std::{
     net::{Ipv4Addr, SocketAddr},
 };
 
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
+
+/// What the system takes of an answer before anybody reads it. Left to itself it takes megabytes, and a reader that has
+/// stopped is noticed minutes later.
+const SEND_BYTES: u32 = 128 * 1024;
+
+/// Connections that wait to be accepted.
+const BACKLOG: u32 = 1024;
 
 /// Why there is no listener.
 #[derive(Debug, thiserror::Error)]
@@ -19,9 +26,9 @@ pub(crate) enum BindError {
 }
 
 /// Opens `chosen`, or if it is 0 the port of last time, or a free one. Only ever on 127.0.0.1.
-pub(crate) async fn bind(chosen: u16, last: Option<u16>) -> Result<TcpListener, BindError> {
+pub(crate) fn bind(chosen: u16, last: Option<u16>) -> Result<TcpListener, BindError> {
     if chosen != 0 {
-        return open(chosen).await.map_err(|error| {
+        return open(chosen).map_err(|error| {
             let is_not_ours = matches!(
                 error.kind(),
                 io::ErrorKind::AddrInUse | io::ErrorKind::PermissionDenied
@@ -34,15 +41,22 @@ pub(crate) async fn bind(chosen: u16, last: Option<u16>) -> Result<TcpListener, 
         });
     }
     if let Some(last) = last
-        && let Ok(listener) = open(last).await
+        && let Ok(listener) = open(last)
     {
         return Ok(listener);
     }
-    open(0).await.map_err(BindError::Failed)
+    open(0).map_err(BindError::Failed)
 }
 
-async fn open(port: u16) -> io::Result<TcpListener> {
-    TcpListener::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, port))).await
+fn open(port: u16) -> io::Result<TcpListener> {
+    let socket = TcpSocket::new_v4()?;
+    // On Windows this would take a port that another program holds.
+    #[cfg(unix)]
+    socket.set_reuseaddr(true)?;
+    // Connections inherit it.
+    socket.set_send_buffer_size(SEND_BYTES)?;
+    socket.bind(SocketAddr::from((Ipv4Addr::LOCALHOST, port)))?;
+    socket.listen(BACKLOG)
 }
 
 #[cfg(test)]
@@ -51,15 +65,15 @@ mod tests {
 
     #[tokio::test]
     async fn the_port_of_last_time_is_kept_while_it_is_free() {
-        let first = bind(0, None).await.unwrap();
+        let first = bind(0, None).unwrap();
         let port = first.local_addr().unwrap().port();
 
-        let second = bind(0, Some(port)).await.unwrap();
+        let second = bind(0, Some(port)).unwrap();
         assert_ne!(second.local_addr().unwrap().port(), port);
-        let taken = bind(port, None).await;
+        let taken = bind(port, None);
         assert!(matches!(taken, Err(BindError::Taken(taken)) if taken == port));
         drop(first);
-        let again = bind(0, Some(port)).await.unwrap();
+        let again = bind(0, Some(port)).unwrap();
 
         assert_eq!(
             again.local_addr().unwrap(),

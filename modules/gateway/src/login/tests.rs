@@ -21,6 +21,7 @@ async fn entered_with(keys: &Arc<Keys>, visit: &Visit, proof: Proof) -> Response
 
 fn visit(listener: Listener) -> Visit {
     Visit {
+        until: None,
         listener,
         address: IpAddr::from([127, 0, 0, 1]),
         stop: kit::CancellationToken::new(),

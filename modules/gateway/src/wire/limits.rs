@@ -23,8 +23,8 @@ const BODY_WAIT_MAX: Duration = Duration::from_secs(30);
 /// See [`BODY_WAIT_MAX`].
 const BODY_BYTES_MIN: usize = 1024;
 
-/// How long a reader may take nothing of what is written.
-const WRITE_WAIT_MAX: Duration = Duration::from_secs(30);
+/// How long a reader may take nothing of what is written, once the system has taken what it takes.
+const WRITE_WAIT_MAX: Duration = Duration::from_secs(20);
 
 /// One timer that is moved only when it fires: requests that come in time never touch it.
 #[derive(Default)]

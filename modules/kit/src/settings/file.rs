@@ -12,7 +12,7 @@ use tokio::sync::watch;
 use toml_edit::{DocumentMut, Item, Table};
 
 use super::{
-    Fault, Field, Section,
+    Fault, Field, Problem, Section, SettingsError,
     value::{find, place, read_value, section_table, shown},
 };
 use crate::files;
@@ -41,52 +41,6 @@ impl<T: Clone> Setting<T> {
     }
 }
 
-/// Why a setting was not read or changed.
-#[derive(Debug, thiserror::Error)]
-pub enum SettingsError {
-    /// The key is not in any section's table.
-    #[error("there is no setting `{0}`: `nexus settings list` shows all of them")]
-    UnknownKey(String),
-    /// The value does not fit.
-    #[error("`{key}` {expectation}")]
-    BadValue {
-        /// Full key, e.g. `opencode.port`.
-        key: String,
-        /// What it may be.
-        expectation: String,
-    },
-    /// The file could not be replaced; the new value holds until the agent ends.
-    #[error("could not save {path}: the change holds until the agent ends")]
-    NotSaved {
-        /// The settings file.
-        path: PathBuf,
-        /// What the system said.
-        #[source]
-        source: io::Error,
-    },
-}
-
-/// Something about the file the user should hear of.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Problem {
-    /// The file was no TOML; it was kept under another name and defaults are in force.
-    Corrupt {
-        /// What is wrong with it and where.
-        fault: Fault,
-        /// Where it is now; `None` when it could not be moved, and nothing is saved over it then.
-        kept: Option<PathBuf>,
-    },
-    /// The file could not be read; defaults are in force and nothing is saved over it.
-    Unreadable(String),
-    /// One section holds a value that does not fit; its defaults are in force until it is mended.
-    BadSection {
-        /// Full key, or the section's name.
-        key: String,
-        /// What it may be.
-        expectation: String,
-    },
-}
-
 /// A setting as `nexus settings list` shows it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Entry {
@@ -110,6 +64,8 @@ pub struct SettingsFile {
 
 struct Inner {
     document: DocumentMut,
+    /// What the file held when it was read or written last; `None` when it could not be read.
+    text: Option<Vec<u8>>,
     sections: BTreeMap<&'static str, Registered>,
     problems: Vec<Problem>,
     is_writable: bool,
@@ -146,8 +102,9 @@ impl SettingsFile {
     fn read(path: &Path, put_aside: impl FnOnce(&Path) -> Option<PathBuf>) -> Self {
         let mut problems = Vec::new();
         let mut is_writable = true;
-        let document = match std::fs::read(path) {
-            Ok(bytes) => match understood(&bytes) {
+        let text = std::fs::read(path);
+        let document = match &text {
+            Ok(bytes) => match understood(bytes) {
                 Ok(document) => document,
                 Err(fault) => {
                     let kept = put_aside(path);
@@ -165,6 +122,7 @@ impl SettingsFile {
         };
         let inner = Inner {
             document,
+            text: text.ok(),
             sections: BTreeMap::new(),
             problems,
             is_writable,
@@ -234,9 +192,43 @@ impl SettingsFile {
         Setting(receiver)
     }
 
+    /// Takes up what somebody has changed in the file by hand since it was read or written last: what fits is in force
+    /// from now on, a section with something that does not keeps the values it had.
+    ///
+    /// # Errors
+    /// [`SettingsError::Damaged`]; everything stays as it is then.
+    fn take_up(&self, inner: &mut Inner) -> Result<(), SettingsError> {
+        // A file that cannot be read now, or is gone, says nothing new.
+        let Ok(text) = std::fs::read(&self.path) else {
+            return Ok(());
+        };
+        if !inner.is_writable || inner.text.as_ref() == Some(&text) {
+            return Ok(());
+        }
+        let document = understood(&text).map_err(SettingsError::Damaged)?;
+        inner.problems.retain(|problem| match problem {
+            Problem::BadSection { .. } => false,
+            Problem::Corrupt { .. } | Problem::Unreadable(_) => true,
+        });
+        for (section, registered) in &inner.sections {
+            let table = section_table(&document, section);
+            if let Err((key, expectation)) = check(section, registered, &table, Publish::Yes) {
+                inner.problems.push(Problem::BadSection { key, expectation });
+            }
+        }
+        inner.document = document;
+        inner.text = Some(text);
+        self.edits.send_modify(|count| *count += 1);
+        tracing::info!(target: "audit", event = "setting", key = "settings.toml", "the settings file was changed by hand");
+        Ok(())
+    }
+
     /// All settings of all known sections, with the values in force.
     pub fn list(&self) -> Vec<Entry> {
-        let inner = self.lock();
+        let mut inner = self.lock();
+        if let Err(error) = self.take_up(&mut inner) {
+            tracing::warn!("{error}");
+        }
         let mut entries = Vec::new();
         for (section, registered) in &inner.sections {
             let table = section_table(&inner.document, section);
@@ -301,6 +293,8 @@ impl SettingsFile {
         };
         let (section, rest) = key.split_once('.').ok_or_else(unknown)?;
         let mut inner = self.lock();
+        self.take_up(&mut inner)?;
+        let inner = &mut *inner;
         let registered = inner.sections.get(section).ok_or_else(unknown)?;
         // A key below a table setting (`opencode.env.NAME`) is set as one text of that table.
         let field = registered
@@ -323,16 +317,29 @@ impl SettingsFile {
         let mut document = inner.document.clone();
         place(&mut document, key, item);
         let table = section_table(&document, section);
-        check(section, registered, &table, Publish::No).map_err(|(_, expectation)| bad(expectation))?;
+        let misfit = |(place, expectation): (String, String)| {
+            // What does not fit together names its own keys.
+            if place == section {
+                SettingsError::BadSection(expectation)
+            } else {
+                bad(expectation)
+            }
+        };
+        check(section, registered, &table, Publish::No).map_err(misfit)?;
+        let text = document.to_string().into_bytes();
         let saved = if inner.is_writable {
-            files::replace(&self.path, document.to_string().as_bytes())
+            files::replace(&self.path, &text)
         } else {
             Err(io::Error::other("the file that is there could not be read"))
         };
         // The second pass cannot fail: the same table has just been checked.
-        check(section, registered, &table, Publish::Yes).map_err(|(_, expectation)| bad(expectation))?;
+        check(section, registered, &table, Publish::Yes).map_err(misfit)?;
         inner.document = document;
-        drop(inner);
+        if saved.is_ok() {
+            inner.text = Some(text);
+        }
+        // The section has just been found to be well.
+        inner.problems.retain(|problem| !problem.is_about(section));
         self.edits.send_modify(|count| *count += 1);
         tracing::info!(target: "audit", event = "setting", key, value = told, "a setting was changed");
         saved.map_err(|source| SettingsError::NotSaved {

@@ -10,7 +10,8 @@ const STEPS: &[&str] = &["CREATE TABLE notices_device (
     endpoint TEXT NOT NULL UNIQUE,
     point BLOB NOT NULL,
     auth BLOB NOT NULL,
-    site TEXT NOT NULL
+    site TEXT NOT NULL,
+    signer TEXT NOT NULL
 ) WITHOUT ROWID"];
 
 /// Longest address of a push service; the known ones take a few hundred bytes.
@@ -26,6 +27,8 @@ pub(crate) struct Device {
     pub(crate) recipient: Recipient,
     /// Where it subscribed, e.g. `https://nexus.example.com`.
     pub(crate) site: String,
+    /// The public key it subscribed with: it takes nothing that another one has signed.
+    pub(crate) signer: String,
 }
 
 /// What a browser says of its subscription.
@@ -43,7 +46,7 @@ struct Keys {
 
 impl Subscription {
     /// The device it is, when it could be told. Whether its service may be asked is not looked at.
-    pub(crate) fn device(self, session: &str, site: &str) -> Option<Device> {
+    pub(crate) fn device(self, session: &str, site: &str, signer: &str) -> Option<Device> {
         let is_short = self.endpoint.len() <= ENDPOINT_BYTES_MAX;
         let recipient = Recipient::parse(&self.keys.p256dh, &self.keys.auth).filter(|_| is_short)?;
         Some(Device {
@@ -51,6 +54,7 @@ impl Subscription {
             endpoint: self.endpoint,
             recipient,
             site: site.to_owned(),
+            signer: signer.to_owned(),
         })
     }
 }
@@ -70,13 +74,15 @@ impl Devices {
         self.0
             .write(move |db| {
                 db.execute(
-                    "INSERT OR REPLACE INTO notices_device (session, endpoint, point, auth, site) VALUES (?1, ?2, ?3, ?4, ?5)",
+                    "INSERT OR REPLACE INTO notices_device (session, endpoint, point, auth, site, signer)
+                     VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
                     rusqlite::params![
                         device.session,
                         device.endpoint,
                         device.recipient.point(),
                         device.recipient.auth(),
-                        device.site
+                        device.site,
+                        device.signer
                     ],
                 )
             })
@@ -94,20 +100,31 @@ impl Devices {
         Ok(gone > 0)
     }
 
+    /// Forgets the address of a device, which leads nowhere any more; another one that it has given since stays.
+    pub(crate) async fn forget_endpoint(&self, endpoint: &str) -> Result<(), StoreError> {
+        let endpoint = endpoint.to_owned();
+        self.0
+            .write(move |db| db.execute("DELETE FROM notices_device WHERE endpoint = ?1", [endpoint]))
+            .await?;
+        Ok(())
+    }
+
     /// All of them. A row nobody can read is no device.
     pub(crate) async fn all(&self) -> Result<Vec<Device>, StoreError> {
         self.0
             .read(|db| {
                 let mut rows =
-                    db.prepare("SELECT session, endpoint, point, auth, site FROM notices_device")?;
+                    db.prepare("SELECT session, endpoint, point, auth, site, signer FROM notices_device")?;
                 let rows = rows.query_map([], |row| {
-                    let recipient = Recipient::new(row.get(2)?, row.get(3)?);
-                    let (session, endpoint, site) = (row.get(0)?, row.get(1)?, row.get(4)?);
+                    let recipient = Recipient::kept(row.get(2)?, row.get(3)?);
+                    let (session, endpoint) = (row.get(0)?, row.get(1)?);
+                    let (site, signer) = (row.get(4)?, row.get(5)?);
                     Ok(recipient.map(|recipient| Device {
                         session,
                         endpoint,
                         recipient,
                         site,
+                        signer,
                     }))
                 })?;
                 rows.filter_map(Result::transpose).collect()

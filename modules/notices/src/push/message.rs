@@ -3,9 +3,11 @@
 use kit::{Action, Answer, Notice, NoticeKind};
 use serde::Serialize;
 
-/// As much as phones show.
+/// As much as is worth sending; phones show more of it when somebody asks for it.
 const TITLE_CHARS_MAX: usize = 100;
 const BODY_CHARS_MAX: usize = 300;
+/// As much as every phone shows at once, beside the buttons.
+const READABLE_CHARS_MAX: usize = 60;
 /// Longest path; others lead to the start page.
 const PAGE_BYTES_MAX: usize = 200;
 
@@ -29,10 +31,14 @@ pub(crate) struct Button {
     pub(crate) label: &'static str,
 }
 
-/// What of a notice can be answered away from the machine. A request whose text is not shown is not answered blindly.
+/// What of a notice can be answered away from the machine. A request whose text is not shown is not answered blindly, and
+/// one whose text is not seen at a glance is not granted.
 pub(crate) fn answers(notice: &Notice, has_details: bool) -> impl Iterator<Item = &Answer> {
     let is_shown = has_details || notice.kind != NoticeKind::Waiting;
-    let can_be = move |answer: &&Answer| is_shown && matches!(answer.action, Action::Call(..));
+    let is_readable = notice.body.chars().count() <= READABLE_CHARS_MAX;
+    let can_be = move |answer: &&Answer| {
+        is_shown && (is_readable || !answer.is_grant) && matches!(answer.action, Action::Call(..))
+    };
     notice.answers.iter().filter(can_be)
 }
 
@@ -101,6 +107,7 @@ mod tests {
     fn notice() -> Notice {
         let answer = |label, verb| Answer {
             label,
+            is_grant: verb == "allow",
             action: Action::Call(ModuleId("chat"), Verb::with(verb, vec!["per_1".to_owned()])),
         };
         Notice {
@@ -111,8 +118,10 @@ mod tests {
             page: "/chat/ses_1".to_owned(),
             answers: vec![
                 answer("Allow once", "allow"),
+                answer("Reject", "reject"),
                 Answer {
                     label: "Show the log",
+                    is_grant: false,
                     action: Action::Open("/logs".to_owned()),
                 },
             ],
@@ -141,8 +150,20 @@ mod tests {
             answers(&notice, true)
                 .map(|answer| answer.label)
                 .collect::<Vec<_>>(),
-            ["Allow once"]
+            ["Allow once", "Reject"]
         );
+    }
+
+    #[test]
+    fn what_is_not_seen_at_a_glance_is_not_granted_from_afar() {
+        let long = Notice {
+            body: format!("It asks: {}", "x".repeat(READABLE_CHARS_MAX)),
+            ..notice()
+        };
+
+        let offered: Vec<&str> = answers(&long, true).map(|answer| answer.label).collect();
+
+        assert_eq!(offered, ["Reject"]);
     }
 
     #[test]

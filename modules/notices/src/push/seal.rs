@@ -36,13 +36,14 @@ impl Recipient {
     /// From the texts `p256dh` and `auth` of a subscription. Only what can be sealed for is taken.
     pub(crate) fn parse(p256dh: &str, auth: &str) -> Option<Self> {
         let decode = |text: &str| BASE64_URL_SAFE_NO_PAD.decode(text.trim_end_matches('=')).ok();
-        Self::new(decode(p256dh)?, decode(auth)?)
+        let recipient = Self::kept(decode(p256dh)?, decode(auth)?)?;
+        recipient.seal(b"").is_ok().then_some(recipient)
     }
 
-    pub(crate) fn new(point: Vec<u8>, auth: Vec<u8>) -> Option<Self> {
+    /// One that was taken before.
+    pub(crate) fn kept(point: Vec<u8>, auth: Vec<u8>) -> Option<Self> {
         let is_shaped = point.len() == POINT_BYTES && auth.len() == AUTH_BYTES;
-        let recipient = Self { point, auth };
-        (is_shaped && recipient.seal(b"").is_ok()).then_some(recipient)
+        is_shaped.then_some(Self { point, auth })
     }
 
     pub(crate) fn point(&self) -> &[u8] {

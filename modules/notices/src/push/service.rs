@@ -9,11 +9,11 @@ use https::{
     http::{HeaderMap, HeaderValue, header},
 };
 use ring::{
-    digest,
+    hmac,
     rand::{SecureRandom, SystemRandom},
 };
 
-use super::{Delivery, identity::Identity};
+use super::{delivery::Delivery, identity::Identity, seal::Recipient};
 
 /// Those of Chrome and its relatives, Firefox, Edge, Safari. A browser names the address itself, so what is not here is
 /// not asked.
@@ -27,8 +27,6 @@ const KNOWN: &[&str] = &[
 const TEST_VARIABLE: &str = "NEXUS_TEST_PUSH";
 /// Longest wait for an answer.
 const PATIENCE: Duration = Duration::from_secs(20);
-/// How long a service keeps a message for a phone that is off. Half a day later it is of no use.
-const KEPT: Duration = Duration::from_secs(12 * 3600);
 /// Longest wait that a service may ask for.
 const LATER_MAX: Duration = Duration::from_secs(600);
 /// Longest topic (RFC 8030) in bytes before it is written in base64.
@@ -94,16 +92,18 @@ pub(super) fn headers(
         HeaderValue::from_static("application/octet-stream"),
     );
     headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static("aes128gcm"));
-    headers.insert("ttl", HeaderValue::from(KEPT.as_secs()));
+    headers.insert("ttl", HeaderValue::from(delivery.kept.as_secs()));
     headers.insert("urgency", HeaderValue::from_static(delivery.urgency));
     headers.insert("topic", HeaderValue::try_from(&delivery.topic)?);
     Ok(headers)
 }
 
-/// Under what a service replaces a message it still holds by a newer one, without learning what it is about.
-pub(super) fn topic(tag: &str) -> String {
-    let digest = digest::digest(&digest::SHA256, tag.as_bytes());
-    let bytes = digest.as_ref().get(..TOPIC_BYTES).unwrap_or_default();
+/// Under what a service replaces a message it still holds by a newer one. What it is about is mixed with what only the
+/// device knows, so that no service learns it.
+pub(super) fn topic(tag: &str, recipient: &Recipient) -> String {
+    let key = hmac::Key::new(hmac::HMAC_SHA256, recipient.auth());
+    let code = hmac::sign(&key, tag.as_bytes());
+    let bytes = code.as_ref().get(..TOPIC_BYTES).unwrap_or_default();
     BASE64_URL_SAFE_NO_PAD.encode(bytes)
 }
 
@@ -171,9 +171,12 @@ mod tests {
 
     #[test]
     fn a_topic_is_as_long_as_may_be_and_says_nothing() {
-        let topic = topic("ask-per_1");
+        let of = |auth: u8| Recipient::kept(vec![4; 65], vec![auth; 16]).unwrap();
 
-        assert_eq!(topic.len(), 32);
-        assert!(!topic.contains("per_1"));
+        let topic = |auth| topic("ask-per_1", &of(auth));
+
+        assert_eq!(topic(1).len(), 32);
+        assert_eq!(topic(1), topic(1));
+        assert_ne!(topic(1), topic(2));
     }
 }

@@ -4,8 +4,8 @@ use std::{
 };
 
 use fakes::{PushService, Pushed};
-use kit::{Answer, NoticeKind, Secret, SecretsError};
-use tokio::time::timeout;
+use kit::{Answer, BoxFuture, ModuleId, Secret, SecretsError};
+use tokio::{sync::watch, time::timeout};
 use tokio_rustls::rustls::{
     ClientConfig, RootCertStore,
     crypto::ring,
@@ -64,6 +64,7 @@ impl Secrets for NoSecrets {
 struct Book {
     there: Mutex<HashSet<String>>,
     count: watch::Sender<usize>,
+    site: Mutex<Option<String>>,
 }
 
 impl Book {
@@ -80,6 +81,10 @@ impl Sessions for Book {
 
     fn changed(&self) -> watch::Receiver<usize> {
         self.count.subscribe()
+    }
+
+    fn site(&self) -> Option<String> {
+        self.site.lock().unwrap().clone()
     }
 }
 
@@ -100,6 +105,7 @@ impl World {
         let book = Arc::new(Book {
             there: Mutex::new(["ada", "bob"].map(str::to_owned).into()),
             count: watch::Sender::new(2),
+            site: Mutex::new(Some(SITE.to_owned())),
         });
         let asked: Arc<Mutex<Vec<(ModuleId, Verb)>>> = Arc::default();
         let log = Arc::clone(&asked);
@@ -142,8 +148,23 @@ impl World {
     /// What comes next is the message about this, so nothing came before.
     async fn next_is_about(&self, tag: &str) -> Pushed {
         let pushed = self.next().await;
-        assert_eq!(pushed.headers["topic"], service::topic(tag));
+        let recipient = seal::Recipient::parse(POINT, AUTH).unwrap();
+        assert_eq!(pushed.headers["topic"], service::topic(tag, &recipient));
         pushed
+    }
+
+    /// The names of the buttons of a notice about `request`, as a device would get them.
+    async fn buttons(&self, request: &str) -> Vec<String> {
+        let notice = waiting(request, "/open");
+        let number = self.push.news().tell(request);
+        let outgoing = Outgoing::Notice {
+            notice,
+            has_details: true,
+            number,
+        };
+        let letter = self.push.letter(outgoing).await.unwrap();
+        let buttons = letter.message.buttons.into_iter();
+        buttons.map(|button| button.press).collect()
     }
 }
 
@@ -161,6 +182,7 @@ fn subscription(endpoint: &str) -> Subscription {
 fn waiting(request: &str, folder: &str) -> Notice {
     let answer = |label, verb| Answer {
         label,
+        is_grant: verb == "allow",
         action: Action::Call(ModuleId("chat"), Verb::with(verb, vec![request.to_owned()])),
     };
     Notice {
@@ -188,7 +210,7 @@ async fn a_device_is_told_sealed_signed_and_with_its_urgency() {
     assert_eq!(pushed.path, "/201/ada");
     assert_eq!(pushed.headers["content-encoding"], "aes128gcm");
     assert_eq!(pushed.headers["urgency"], "high");
-    assert_eq!(pushed.headers["ttl"], "43200");
+    assert_eq!(pushed.headers["ttl"], "3600");
     assert!(pushed.headers["authorization"].starts_with("vapid t="));
     let body = base64::Engine::decode(&base64::prelude::BASE64_STANDARD, &pushed.body).unwrap();
     assert!(!body.windows(4).any(|piece| piece == b"Shop"));
@@ -286,38 +308,67 @@ async fn nobody_can_have_us_ask_a_stranger() {
 #[tokio::test]
 async fn a_button_is_pressed_once_and_not_when_it_is_answered_elsewhere() {
     let world = World::new().await;
-    world.subscribe("ada", "201").await;
-    let press_of = |request: &'static str| {
-        let push = Arc::clone(&world.push);
-        async move {
-            let outgoing = Outgoing::Notice {
-                notice: waiting(request, "/open"),
-                has_details: true,
-            };
-            let (message, _) = push.message(outgoing).await.unwrap();
-            message
-                .buttons
-                .into_iter()
-                .map(|button| button.press)
-                .collect::<Vec<_>>()
-        }
-    };
+    let press = async |name: String, has_details| world.push.press(&name, "ada", has_details).await;
 
-    let first = press_of("per_1").await;
+    let first = world.buttons("per_1").await;
     assert!(matches!(
-        world.push.press(&first[0], "ada").await,
+        press(first[0].clone(), true).await,
         Some(Ok(Reply::Done))
     ));
-    assert!(world.push.press(&first[0], "ada").await.is_none());
-    assert!(world.push.press(&first[1], "ada").await.is_none());
-    let second = press_of("per_2").await;
+    assert!(press(first[0].clone(), true).await.is_none());
+    assert!(press(first[1].clone(), true).await.is_none());
+    let second = world.buttons("per_2").await;
     world.push.settle("per_2");
-    assert!(world.push.press(&second[0], "ada").await.is_none());
-    assert!(world.push.press("guess", "ada").await.is_none());
+    assert!(press(second[0].clone(), true).await.is_none());
+    assert!(press("guess".to_owned(), true).await.is_none());
+    // Its owner does not want such answers any more.
+    let third = world.buttons("per_3").await;
+    assert!(press(third[0].clone(), false).await.is_none());
 
     let asked = world.asked.lock().unwrap();
+    let [(module, verb)] = &asked[..] else {
+        panic!("{asked:?}");
+    };
     assert_eq!(
-        *asked,
-        [(ModuleId("chat"), Verb::with("allow", vec!["per_1".to_owned()]))]
+        (
+            module.0,
+            verb.name.as_str(),
+            &verb.args[..],
+            verb.session.as_deref()
+        ),
+        ("chat", "allow", &["per_1".to_owned()][..], Some("ada"))
     );
+}
+
+#[tokio::test]
+async fn whoever_subscribed_at_an_address_that_is_none_any_more_is_not_told() {
+    let world = World::new().await;
+    let endpoint = format!("https://{}/201/ada", world.service.address());
+    let former = "https://former.example.com";
+    world
+        .push
+        .subscribe(subscription(&endpoint), "ada", former)
+        .await
+        .unwrap();
+    world.subscribe("bob", "201").await;
+
+    for request in ["per_1", "per_2"] {
+        world.push.offer(&waiting(request, "/open"), false);
+        assert_eq!(world.next().await.path, "/201/bob");
+    }
+}
+
+#[tokio::test]
+async fn what_was_settled_on_its_way_is_not_told() {
+    let world = World::new().await;
+    let number = world.push.news().tell("per_1");
+
+    world.push.settle("per_1");
+
+    let outgoing = Outgoing::Notice {
+        notice: waiting("per_1", "/open"),
+        has_details: true,
+        number,
+    };
+    assert!(world.push.letter(outgoing).await.is_none());
 }

@@ -26,7 +26,8 @@ const ERROR: u16 = 2;
 /// `NLM_F_REQUEST`.
 const REQUEST: u16 = 1;
 const IPPROTO_TCP: u8 = 6;
-/// Connections in any state but LISTEN and TIME_WAIT, whose ends nobody holds.
+/// States of connections that somebody may hold: any but LISTEN and TIME_WAIT. The kernel does not look at it when it is
+/// asked for a single one.
 const STATES: u32 = 0xfff & !(1 << 10) & !(1 << 6);
 /// Where `struct inet_diag_msg` has what is asked for, behind the head.
 const STATE_AT: usize = HEAD_BYTES + 1;
@@ -40,6 +41,29 @@ const INODE_AT: usize = HEAD_BYTES + 68;
 /// # Errors
 /// The kernel's, when it cannot be asked this way.
 pub(super) fn user_of(theirs: SocketAddr, ours: SocketAddr) -> io::Result<Option<u32>> {
+    match ask(theirs, ours)? {
+        Told::User(user) => Ok(Some(user)),
+        Told::Closed => Ok(None),
+        // A kernel without its part for TCP says the same. Our own end is there for certain.
+        Told::Unknown => match ask(ours, theirs)? {
+            Told::User(_) | Told::Closed => Ok(None),
+            Told::Unknown => Err(io::ErrorKind::Unsupported.into()),
+        },
+    }
+}
+
+/// What the kernel says of one end.
+#[derive(Debug, PartialEq, Eq)]
+enum Told {
+    /// This user holds it.
+    User(u32),
+    /// Nobody holds it any more, or it is no connection.
+    Closed,
+    /// There is none, or nobody to look for it.
+    Unknown,
+}
+
+fn ask(theirs: SocketAddr, ours: SocketAddr) -> io::Result<Told> {
     let socket = socket_with(
         AddressFamily::NETLINK,
         SocketType::DGRAM,
@@ -100,7 +124,7 @@ fn padded(octets: &[u8; 4]) -> [u8; 16] {
     padded
 }
 
-fn read(answer: &[u8], theirs: SocketAddr, ours: SocketAddr) -> io::Result<Option<u32>> {
+fn read(answer: &[u8], theirs: SocketAddr, ours: SocketAddr) -> io::Result<Told> {
     let short = || io::Error::new(io::ErrorKind::InvalidData, "the kernel's answer is too short");
     let number = |at: usize| {
         let bytes = answer.get(at..at + 4).and_then(|bytes| bytes.try_into().ok());
@@ -113,7 +137,7 @@ fn read(answer: &[u8], theirs: SocketAddr, ours: SocketAddr) -> io::Result<Optio
             let code = i32::from_ne_bytes(number(HEAD_BYTES)?.to_ne_bytes());
             let error = Errno::from_raw_os_error(code.wrapping_neg());
             return if error == Errno::NOENT {
-                Ok(None)
+                Ok(Told::Unknown)
             } else {
                 Err(error.into())
             };
@@ -133,7 +157,11 @@ fn read(answer: &[u8], theirs: SocketAddr, ours: SocketAddr) -> io::Result<Optio
         .is_some_and(|state| STATES & (1 << state) != 0);
     // An end that its process has closed has no inode, and user 0 stands for nobody there.
     let is_held = number(INODE_AT)? != 0;
-    Ok((is_it && is_open && is_held).then_some(number(USER_AT)?))
+    if is_it && is_open && is_held {
+        number(USER_AT).map(Told::User)
+    } else {
+        Ok(Told::Closed)
+    }
 }
 
 #[cfg(test)]
@@ -179,9 +207,20 @@ mod tests {
     }
 
     #[test]
+    fn where_neither_end_is_known_nothing_is_known() {
+        let nobody = ["127.0.0.1:1".parse().unwrap(), "127.0.0.1:2".parse().unwrap()];
+
+        let user = user_of(nobody[0], nobody[1]);
+
+        assert_eq!(user.unwrap_err().kind(), io::ErrorKind::Unsupported);
+    }
+
+    #[test]
     fn an_answer_that_is_none_is_an_error() {
         let (theirs, ours) = ("127.0.0.1:1".parse().unwrap(), "127.0.0.1:2".parse().unwrap());
-        for answer in [&[][..], &[0; 8], &[0; 200], &[20; 40]] {
+        let mut cut_off = [0; 40];
+        cut_off[4..6].copy_from_slice(&BY_FAMILY.to_ne_bytes());
+        for answer in [&[][..], &[0; 8], &[0; 200], &cut_off] {
             assert!(read(answer, theirs, ours).is_err(), "{answer:?}");
         }
     }

@@ -102,5 +102,7 @@ on("click", "dialog", (dialog, event) => {
 // Only a page may ask whether this device wants to be told; the worker does the rest, and comes back with a new page.
 on("click", "[data-push]", async (button) => {
   await window.Notification?.requestPermission();
-  (await navigator.serviceWorker.ready).active?.postMessage(button.dataset.push);
+  const worker = (await navigator.serviceWorker?.ready)?.active;
+  if (worker) worker.postMessage(button.dataset.push);
+  else location.assign("?problem=unable");
 });

@@ -20,7 +20,9 @@ worker.addEventListener("install", (event) => {
 
 worker.addEventListener("activate", (event) => {
   const former = caches.keys().then((names) => names.filter((other) => other !== held));
-  event.waitUntil(former.then((names) => Promise.all(names.map((other) => caches.delete(other)))));
+  const forgotten = former.then((names) => Promise.all(names.map((other) => caches.delete(other))));
+  // The page that brought it is led by it too.
+  event.waitUntil(forgotten.then(() => worker.clients.claim()));
 });
 
 const offline = async () => (await caches.match(page)) ?? Response.error();
@@ -71,7 +73,8 @@ const answer = async (press, { title, tag, data }) => {
   try {
     const told = await fetch("/notices/press", { method: "POST", body: new URLSearchParams({ press }) });
     if (told.status === 204) return;
-    if (told.status !== 401) said = await told.text();
+    // Whoever stands in between answers with pages of their own.
+    if (told.headers.get("content-type")?.startsWith("text/plain")) said = await told.text();
   } catch {}
   await tell({ title, body: said, tag, page: data, buttons: [] });
 };

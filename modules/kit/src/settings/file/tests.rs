@@ -83,6 +83,38 @@ fn a_change_keeps_comments_and_unknown_keys() {
 }
 
 #[test]
+fn what_was_changed_by_hand_meanwhile_is_taken_up_and_kept() {
+    let (folder, file) = open("[server]\nport = 4100\n");
+    let setting = file.section::<Server>();
+    let path = folder.path().join("settings.toml");
+    std::fs::write(&path, "# mine\n[server]\nport = 4200\n[other]\nkept = true\n").unwrap();
+
+    assert_eq!(file.get("server.port").unwrap(), "4200");
+    assert_eq!(setting.get().port, 4200);
+    file.set("server.path", "/here").unwrap();
+
+    let text = std::fs::read_to_string(&path).unwrap();
+    assert!(
+        text.contains("# mine") && text.contains("kept = true") && text.contains("port = 4200"),
+        "{text}"
+    );
+}
+
+#[test]
+fn a_file_that_was_broken_by_hand_is_never_written_over() {
+    let (folder, file) = open("[server]\nport = 4100\n");
+    file.section::<Server>();
+    let path = folder.path().join("settings.toml");
+    std::fs::write(&path, "[server\nport = 4200\n").unwrap();
+
+    let refused = file.set("server.port", "4300");
+
+    assert!(matches!(refused, Err(SettingsError::Damaged(_))), "{refused:?}");
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), "[server\nport = 4200\n");
+    assert_eq!(file.get("server.port").unwrap(), "4100");
+}
+
+#[test]
 fn a_value_that_does_not_fit_changes_nothing() {
     let (_folder, file) = open("[server]\nport = 1\n");
     let server = file.section::<Server>();
