@@ -44,9 +44,12 @@ pub(crate) fn section(standing: Standing) -> Markup {
                     "On: logging in from outside asks for a code of your authenticator app beside the password. "
                     (recovery_left) " recovery codes are left."
                 }
-                div.actions {
-                    (button("/codes", "New recovery codes"))
-                    (button("/off", "Switch off"))
+                (button("/codes", "New recovery codes"))
+                // Two presses: one lies next to what is pressed more often.
+                details.surely {
+                    summary.button { "Switch off" }
+                    p { "The password alone is enough then to log in from outside." }
+                    (button("/off", "Switch it off"))
                 }
             }
             Standing::Broken => {
