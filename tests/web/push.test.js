@@ -83,7 +83,7 @@ test("a phone in a pocket hears who waits, and answers once", async () => {
       await show(...words);
       scope.shown += 1;
     };
-    PushManager.prototype.subscribe = async (options) => {
+    PushManager.prototype.subscribe = async (/** @type {any} */ options) => {
       Object.assign(wanted, options);
       return /** @type {any} */ ({ toJSON: () => given });
     };
