@@ -166,7 +166,11 @@ fn read(answer: &[u8], theirs: SocketAddr, ours: SocketAddr) -> io::Result<Told>
 
 #[cfg(test)]
 mod tests {
-    use std::net::{TcpListener, TcpStream};
+    use std::{
+        net::{TcpListener, TcpStream},
+        thread,
+        time::{Duration, Instant},
+    };
 
     use super::*;
 
@@ -192,7 +196,12 @@ mod tests {
             // Ours, as they would ask for it; the other way round it is the same connection.
             assert_eq!(user_of(ours, theirs).unwrap(), Some(own), "{server} {client}");
             drop(near);
-            assert_eq!(user_of(theirs, ours).unwrap(), None, "{server} {client}");
+            // A child that another test has just forked holds a copy until it runs its own program.
+            let late = Instant::now() + Duration::from_secs(20);
+            while user_of(theirs, ours).unwrap().is_some() {
+                assert!(Instant::now() < late, "{server} {client}");
+                thread::yield_now();
+            }
         }
     }
 
