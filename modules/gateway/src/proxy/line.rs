@@ -9,7 +9,7 @@ use std::{
     io,
     net::SocketAddr,
     pin::{Pin, pin},
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
     task::{Context, Poll},
     time::Duration,
 };
@@ -24,7 +24,7 @@ use hyper::{
 use hyper_util::rt::TokioIo;
 use tokio::{
     net::TcpStream,
-    time::{Instant, timeout},
+    time::{Instant, sleep, timeout},
 };
 
 use super::body::Counted;
@@ -56,7 +56,14 @@ struct Line {
 
 /// See the module.
 #[derive(Default)]
-pub(super) struct Pool(Mutex<Vec<Line>>);
+pub(super) struct Pool(Mutex<Idle>);
+
+#[derive(Default)]
+struct Idle {
+    lines: Vec<Line>,
+    /// A task looks after them.
+    is_swept: bool,
+}
 
 impl Pool {
     /// Sends `request` and waits for the head of the answer.
@@ -85,23 +92,44 @@ impl Pool {
     /// A line that is still open.
     async fn take(&self, address: SocketAddr) -> Option<Line> {
         loop {
-            let mut line = self.lock().pop()?;
+            let mut line = self.lock().lines.pop()?;
             if line.address == address && line.idle_since.elapsed() < IDLE_MAX && line.is_open().await {
                 return Some(line);
             }
         }
     }
 
-    fn keep(&self, mut line: Line) {
+    fn keep(self: &Arc<Self>, mut line: Line) {
         line.idle_since = Instant::now();
-        let mut lines = self.lock();
-        if lines.len() < IDLE_LINES_MAX {
-            lines.push(line);
+        let mut idle = self.lock();
+        if idle.lines.len() < IDLE_LINES_MAX {
+            idle.lines.push(line);
+        }
+        if !std::mem::replace(&mut idle.is_swept, true) {
+            tokio::spawn(sweep(Arc::downgrade(self)));
         }
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<Line>> {
+    /// Ends the lines that nobody will take any more; whether any is left.
+    fn end_old(&self) -> bool {
+        let mut idle = self.lock();
+        idle.lines.retain(|line| line.idle_since.elapsed() < IDLE_MAX);
+        idle.is_swept = !idle.lines.is_empty();
+        idle.is_swept
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Idle> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Runs while lines are kept: the server would hold the other end of a forgotten one for ever.
+async fn sweep(pool: Weak<Pool>) {
+    loop {
+        sleep(IDLE_MAX).await;
+        if !pool.upgrade().is_some_and(|pool| pool.end_old()) {
+            return;
+        }
     }
 }
 

@@ -1,7 +1,10 @@
 use std::{collections::BTreeSet, time::Duration};
 
 use axum::http::StatusCode;
-use tokio::net::TcpListener;
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::TcpListener,
+};
 
 use crate::{
     house::{CREDENTIAL, House, upstream_says},
@@ -380,4 +383,30 @@ async fn the_list_of_providers_comes_without_keys() {
         answer.body,
         r#"{"default":{},"providers":[{"id":"x","models":{}}]}"#
     );
+}
+
+#[tokio::test]
+async fn a_connection_to_the_server_that_nobody_uses_is_ended() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let house = House::open().await;
+    let cookie = house.log_in().await;
+    house.upstream_is_at(listener.local_addr().unwrap());
+    let ask = house.ask("GET", "/api/opencode/session").page_of(&cookie);
+    let server = async {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        let mut asked = [0; 4096];
+        for _ in 0..2 {
+            assert_ne!(stream.read(&mut asked).await.unwrap(), 0);
+            let answer = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 2\r\n\r\n[]";
+            stream.write_all(answer).await.unwrap();
+        }
+        stream
+    };
+    let client = async { (ask.status().await, ask.status().await) };
+    let (mut stream, statuses) = tokio::join!(server, client);
+    assert_eq!(statuses, (200, 200));
+
+    let end = stream.read_u8();
+    let ended = tokio::time::timeout(Duration::from_secs(20), end).await.unwrap();
+    assert_eq!(ended.unwrap_err().kind(), std::io::ErrorKind::UnexpectedEof);
 }
