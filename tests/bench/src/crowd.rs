@@ -13,6 +13,7 @@ use anyhow::{Context, bail};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpSocket,
+    sync::watch,
     task::JoinSet,
     time::{sleep, timeout},
 };
@@ -36,6 +37,10 @@ const STOPPED: usize = 20;
 const SMALL_BUFFER: u32 = 4096;
 /// How long the reference relays the same.
 const REFERENCE: Duration = Duration::from_secs(60);
+/// Ends an answer that has no length.
+const LAST_CHUNK: &[u8] = b"\r\n0\r\n\r\n";
+/// Before whose stream has ended connects again.
+const RETURN_AFTER: Duration = Duration::from_millis(200);
 /// Until everything flows.
 const SETTLE: Duration = Duration::from_secs(3);
 /// How long who stops reading is waited for.
@@ -61,7 +66,7 @@ pub async fn crowd(programs: &Programs, report: &mut Report, time: Duration) -> 
         path: "/global/event".to_owned(),
         headers: vec![format!("cookie: {}", nginx.cookie)],
     };
-    let all = Crowd::gather(vec![target; STREAMS], None).await?;
+    let all = Crowd::gather(vec![target; STREAMS], &Habit::Stay).await?;
     sleep(SETTLE).await;
     let nginx_pids = nginx.pids()?;
     let before = usage::usage(&nginx_pids)?;
@@ -72,7 +77,7 @@ pub async fn crowd(programs: &Programs, report: &mut Report, time: Duration) -> 
 
     let targets = targets(&agent).await?;
     let alone = usage::pss_mib(&pids)?;
-    let all = Crowd::gather(targets.clone(), None).await?;
+    let all = Crowd::gather(targets.clone(), &Habit::Stay).await?;
     sleep(SETTLE).await;
     let before = usage::usage(&pids)?;
     sleep(time).await;
@@ -124,9 +129,9 @@ async fn stopped_readers(
     let pids = agent.pids().await?;
     let alone = usage::pss_mib(&pids)?;
     let (stopping, reading) = targets.split_at(STOPPED);
-    let others = Crowd::gather(reading.to_vec(), None).await?;
+    let others = Crowd::gather(reading.to_vec(), &Habit::Stay).await?;
     let stopped = Arc::new(AtomicBool::new(false));
-    let frozen = Crowd::gather(stopping.to_vec(), Some(Arc::clone(&stopped))).await?;
+    let frozen = Crowd::gather(stopping.to_vec(), &Habit::Freeze(Arc::clone(&stopped))).await?;
     sleep(SETTLE).await;
     stopped.store(true, Ordering::Relaxed);
     let began = Instant::now();
@@ -177,9 +182,9 @@ async fn stopped_readers(
     Ok(())
 }
 
-/// The server is killed: every stream goes on with the next one.
+/// The server is killed: the streams end with it, and everybody who connects again hears the next one.
 async fn restarted(agent: &Agent, report: &mut Report, targets: &[Target]) -> anyhow::Result<()> {
-    let all = Crowd::gather(targets.to_vec(), None).await?;
+    let all = Crowd::gather(targets.to_vec(), &Habit::Return).await?;
     sleep(SETTLE).await;
     let former = agent.healthy().await?["pid"].as_u64().context("no pid")?;
     tokio::process::Command::new("kill")
@@ -271,22 +276,40 @@ impl Heard {
     }
 }
 
+/// How a reader reads.
+#[derive(Clone)]
+enum Habit {
+    /// To the last; an end is an error.
+    Stay,
+    /// Until this becomes true, and then nothing more.
+    Freeze(Arc<AtomicBool>),
+    /// Whoever's stream ends connects again, as an `EventSource` does.
+    Return,
+}
+
 /// Readers that read until they are told to leave.
 struct Crowd {
     readers: JoinSet<anyhow::Result<Heard>>,
-    leaving: tokio::sync::watch::Sender<bool>,
-    newest: Vec<tokio::sync::watch::Receiver<Option<Instant>>>,
+    leaving: watch::Sender<bool>,
+    newest: Vec<watch::Receiver<Option<Instant>>>,
 }
 
 impl Crowd {
-    /// One reader a target; when `stopped` becomes true, none of them reads any more.
-    async fn gather(targets: Vec<Target>, stopped: Option<Arc<AtomicBool>>) -> anyhow::Result<Self> {
-        let leaving = tokio::sync::watch::Sender::new(false);
+    /// One reader a target.
+    async fn gather(targets: Vec<Target>, habit: &Habit) -> anyhow::Result<Self> {
+        let leaving = watch::Sender::new(false);
         let (mut readers, mut newest) = (JoinSet::new(), Vec::new());
         for target in targets {
-            let (sender, receiver) = tokio::sync::watch::channel(None);
+            let (sender, receiver) = watch::channel(None);
             newest.push(receiver);
-            readers.spawn(read(target, leaving.subscribe(), sender, stopped.clone()));
+            let reader = Reader {
+                target,
+                habit: habit.clone(),
+                newest: sender,
+                heard: Heard::default(),
+            };
+            let leaving = leaving.subscribe();
+            readers.spawn(reader.read(leaving));
         }
         for newest in &mut newest {
             let heard = timeout(Duration::from_secs(20), newest.wait_for(Option::is_some)).await;
@@ -328,49 +351,86 @@ impl Crowd {
     }
 }
 
-async fn read(
+struct Reader {
     target: Target,
-    mut leaving: tokio::sync::watch::Receiver<bool>,
-    newest: tokio::sync::watch::Sender<Option<Instant>>,
-    stopped: Option<Arc<AtomicBool>>,
-) -> anyhow::Result<Heard> {
-    let socket = TcpSocket::new_v4()?;
-    if stopped.is_some() {
-        socket.set_recv_buffer_size(SMALL_BUFFER)?;
-    }
-    let mut stream = socket.connect(target.address).await?;
-    stream.write_all(target.request().as_bytes()).await?;
-    let mut heard = Heard::default();
-    let mut buffer = Vec::with_capacity(64 * 1024);
-    let mut expected: Option<u64> = None;
-    loop {
-        if stopped
-            .as_ref()
-            .is_some_and(|stopped| stopped.load(Ordering::Relaxed))
-        {
-            leaving.wait_for(|leaving| *leaving).await?;
-            return Ok(heard);
-        }
-        tokio::select! {
-            _ = leaving.wait_for(|leaving| *leaving) => return Ok(heard),
-            read = stream.read_buf(&mut buffer) => if read? == 0 {
-                bail!("a stream ended: {}", String::from_utf8_lossy(&buffer));
+    habit: Habit,
+    newest: watch::Sender<Option<Instant>>,
+    heard: Heard,
+}
+
+impl Reader {
+    async fn read(mut self, mut leaving: watch::Receiver<bool>) -> anyhow::Result<Heard> {
+        loop {
+            let is_over = self.read_one(&mut leaving).await?;
+            if is_over {
+                return Ok(self.heard);
+            }
+            if !matches!(self.habit, Habit::Return) {
+                bail!("a stream ended");
+            }
+            tokio::select! {
+                _ = leaving.wait_for(|leaving| *leaving) => return Ok(self.heard),
+                () = sleep(RETURN_AFTER) => {}
             }
         }
+    }
+
+    /// Reads one stream: whether everything was heard that there is to hear, or only this stream has ended.
+    async fn read_one(&mut self, leaving: &mut watch::Receiver<bool>) -> anyhow::Result<bool> {
+        let socket = TcpSocket::new_v4()?;
+        if matches!(self.habit, Habit::Freeze(_)) {
+            socket.set_recv_buffer_size(SMALL_BUFFER)?;
+        }
+        let mut stream = socket.connect(self.target.address).await?;
+        stream.write_all(self.target.request().as_bytes()).await?;
+        let mut buffer = Vec::with_capacity(64 * 1024);
+        let mut is_begun = false;
+        let mut expected: Option<u64> = None;
+        loop {
+            if let Habit::Freeze(stopped) = &self.habit
+                && stopped.load(Ordering::Relaxed)
+            {
+                leaving.wait_for(|leaving| *leaving).await?;
+                return Ok(true);
+            }
+            tokio::select! {
+                _ = leaving.wait_for(|leaving| *leaving) => return Ok(true),
+                read = stream.read_buf(&mut buffer) => if read? == 0 {
+                    return Ok(false);
+                }
+            }
+            if !is_begun {
+                if !buffer.windows(4).any(|bytes| bytes == b"\r\n\r\n") {
+                    continue;
+                }
+                // While the server is away there is another answer.
+                if !buffer.starts_with(b"HTTP/1.1 200 ") {
+                    return Ok(false);
+                }
+                is_begun = true;
+            }
+            let is_ended = buffer.ends_with(LAST_CHUNK);
+            let (events, taken) = backend::events(&buffer);
+            buffer.drain(..taken);
+            self.take(&events, &mut expected);
+            if is_ended {
+                return Ok(false);
+            }
+        }
+    }
+
+    fn take(&mut self, events: &[(u64, u64)], expected: &mut Option<u64>) {
         let now = backend::now_ns();
-        let (events, taken) = backend::events(&buffer);
-        buffer.drain(..taken);
         for (number, at_ns) in events {
-            match expected {
-                // Another server begins to count anew.
-                Some(expected) if number > expected => heard.lost += (number - expected) as f64,
-                Some(expected) if number < expected && number > 0 => heard.disordered += 1.0,
+            match *expected {
+                Some(expected) if *number > expected => self.heard.lost += (number - expected) as f64,
+                Some(expected) if *number < expected => self.heard.disordered += 1.0,
                 Some(_) | None => {}
             }
-            expected = Some(number + 1);
-            let late = now.saturating_sub(at_ns) / 1000;
-            heard.late_us.push(u32::try_from(late).unwrap_or(u32::MAX));
-            newest.send_replace(Some(Instant::now()));
+            *expected = Some(number + 1);
+            let late = now.saturating_sub(*at_ns) / 1000;
+            self.heard.late_us.push(u32::try_from(late).unwrap_or(u32::MAX));
+            self.newest.send_replace(Some(Instant::now()));
         }
     }
 }

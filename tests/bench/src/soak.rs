@@ -1,6 +1,7 @@
 //! A long day in short: work, pages, and opencode killed at random, while memory, descriptors and zombies are counted.
 
 use std::{
+    collections::{BTreeMap, BTreeSet},
     fs,
     sync::{
         Arc,
@@ -56,7 +57,7 @@ pub async fn soak(programs: &Programs, report: &mut Report, minutes: u64) -> any
     // One turn before the first count: what is loaded once is no leak.
     talk(&agent, &cookie, "[[tokens:50]]").await?;
     sleep(REST).await;
-    let descriptors = count_descriptors(pid)?;
+    let before = usage::descriptors(pid)?;
 
     let counts = Arc::new(Counts::default());
     let mut work = JoinSet::new();
@@ -77,13 +78,15 @@ pub async fn soak(programs: &Programs, report: &mut Report, minutes: u64) -> any
 
     let last = Arc::into_inner(agent).context("work went on after its end")?;
     say_counts(&counts);
-    let left = count_descriptors(pid)?;
+    let after = usage::descriptors(pid)?;
+    say_changes(&before, &after);
+    let (before, after) = (before.values().sum::<u32>(), after.values().sum::<u32>());
     report.at_most(
         "open descriptors after, beyond before",
-        f64::from(left) - f64::from(descriptors),
+        f64::from(after) - f64::from(before),
         "",
         0.0,
-        &format!("{descriptors} before, {left} after"),
+        &format!("{before} before, {after} after"),
         Weight::Binding,
     );
     let zombies = f64::from(count_zombies(&last.pids().await?)?);
@@ -190,8 +193,19 @@ async fn kills(agent: Arc<Agent>, counts: Arc<Counts>) {
     }
 }
 
-fn count_descriptors(pid: u32) -> anyhow::Result<u32> {
-    Ok(u32::try_from(fs::read_dir(format!("/proc/{pid}/fd"))?.count())?)
+/// Tells one by one what is open now and was not, or no more.
+fn say_changes(before: &BTreeMap<String, u32>, after: &BTreeMap<String, u32>) {
+    let names: BTreeSet<&String> = before.keys().chain(after.keys()).collect();
+    for name in names {
+        let count = |counts: &BTreeMap<String, u32>| counts.get(name).copied().unwrap_or_default();
+        if count(before) != count(after) {
+            crate::say(&format!(
+                "{name}: {} before, {} after",
+                count(before),
+                count(after)
+            ));
+        }
+    }
 }
 
 fn count_zombies(parents: &[u32]) -> anyhow::Result<u32> {

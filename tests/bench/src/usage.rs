@@ -1,6 +1,6 @@
 //! What processes use, as the kernel counts it.
 
-use std::fs;
+use std::{collections::BTreeMap, fs};
 
 use anyhow::Context;
 
@@ -89,4 +89,42 @@ pub fn usage(pids: &[u32]) -> anyhow::Result<Usage> {
         }
     }
     Ok(sum)
+}
+
+/// What a process holds open: how many of each. Sockets by their ends, everything else by its name.
+///
+/// # Errors
+/// When it is gone.
+pub fn descriptors(pid: u32) -> anyhow::Result<BTreeMap<String, u32>> {
+    let mut ends = BTreeMap::new();
+    for table in ["tcp", "tcp6"] {
+        let text = fs::read_to_string(format!("/proc/{pid}/net/{table}")).unwrap_or_default();
+        for line in text.lines().skip(1) {
+            let fields: Vec<&str> = line.split_whitespace().collect();
+            if let [_, ours, theirs, state, _, _, _, _, _, inode, ..] = fields[..] {
+                let port = |end: &str| {
+                    let digits = end.rsplit_once(':').map_or(end, |(_, port)| port);
+                    u16::from_str_radix(digits, 16).unwrap_or_default()
+                };
+                let text = format!("{table} {} to {}, state {state}", port(ours), port(theirs));
+                ends.insert(format!("socket:[{inode}]"), text);
+            }
+        }
+    }
+    let mut counts = BTreeMap::new();
+    for entry in fs::read_dir(format!("/proc/{pid}/fd"))?.flatten() {
+        let Ok(target) = fs::read_link(entry.path()) else {
+            continue;
+        };
+        let name = target.display().to_string();
+        let name = match ends.get(&name) {
+            Some(ends) => ends.clone(),
+            None => match name.split_once(":[") {
+                Some((kind, _)) => kind.to_owned(),
+                None => name,
+            },
+        };
+        *counts.entry(name).or_default() += 1;
+    }
+    Ok(counts)
 }
