@@ -65,7 +65,7 @@ impl Tunnelled {
             }
             was_wanted = wish.is_wanted;
             let is_refused = matches!(*self.origin.borrow(), Origin::Refused(_));
-            match self.fault().await {
+            match self.fault() {
                 None if wish.is_wanted => tokio::select! {
                     () = stop.cancelled() => return,
                     () = self.serve(&wish, &mut wanted) => continue,
@@ -168,7 +168,7 @@ impl Tunnelled {
                     }
                 }
                 () = sleep(LOOK_EVERY) => {
-                    fault = self.fault().await;
+                    fault = self.fault();
                     stays = fault.is_none();
                 }
             }
@@ -225,18 +225,18 @@ impl Tunnelled {
     }
 
     /// Why nobody may come in from outside, if so.
-    async fn fault(&self) -> Option<String> {
+    fn fault(&self) -> Option<String> {
         if let Some(reason) = self.front.access.fault() {
             return Some(reason);
         }
-        let credential = self.keys.credential.clone();
-        match tokio::task::spawn_blocking(move || credential.read()).await {
-            Ok(Stored::Set(_)) => None,
-            Ok(Stored::Absent) => Some(
+        // Read here rather than on a thread of its own: waking one every second costs more than a read this small.
+        match self.keys.credential.read() {
+            Stored::Set(_) => None,
+            Stored::Absent => Some(
                 "No password is set. Set one at this machine first, with `nexus password set` or on the page of the devices."
                     .to_owned(),
             ),
-            Ok(Stored::Broken) | Err(_) => Some(
+            Stored::Broken => Some(
                 "The file that holds the password's hash cannot be read, so nobody could be let in. Set a new one with \
                  `nexus password set`."
                     .to_owned(),

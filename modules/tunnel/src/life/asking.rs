@@ -43,9 +43,15 @@ impl Life<'_> {
             return;
         };
         let metrics = self.module.metrics.clone();
+        // The name of a quick tunnel lasts as long as the process.
+        let has_name = self.hosts.is_some();
         self.asking.spawn(async move {
             if run.settings.mode == Mode::Quick {
-                let host = metrics.quick_host(run.metrics_port).await;
+                let host = if has_name {
+                    None
+                } else {
+                    metrics.quick_host(run.metrics_port).await
+                };
                 if let Some(served) = metrics.served(run.metrics_port).await
                     && let Some(target) = served.foreign(run.origin_port)
                 {
