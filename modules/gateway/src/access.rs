@@ -55,6 +55,11 @@ impl Access {
         }
     }
 
+    /// What is set, for waiting until it is changed.
+    pub(crate) fn settings(&self) -> Setting<AccessSettings> {
+        self.settings.clone()
+    }
+
     /// Why nobody can be let in from outside, if so.
     pub(crate) fn fault(&self) -> Option<String> {
         self.settings.get().fault()

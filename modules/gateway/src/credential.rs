@@ -6,6 +6,7 @@
 mod passphrase;
 mod phc;
 mod policy;
+mod watched;
 
 use std::{
     io,
@@ -18,6 +19,7 @@ use kit::files;
 pub use passphrase::{PASSPHRASE_BITS, passphrase};
 use phc::Phc;
 pub use policy::{CHARS_MAX, CHARS_MIN, Weak, check};
+pub(crate) use watched::Watched;
 
 /// The file's name in the configuration folder.
 const FILE: &str = "credential";
@@ -68,6 +70,11 @@ impl Credential {
             path: config.join(FILE),
             writing: Arc::default(),
         }
+    }
+
+    /// Tells when the file may be another one.
+    pub(crate) fn watched(&self) -> Watched {
+        Watched::over(&self.path)
     }
 
     /// Whether a password is set, usable or not.

@@ -10,7 +10,8 @@ use std::{
     time::Duration,
 };
 
-use kit::{CancellationToken, Listener, Origin, Outside};
+use futures_util::future::OptionFuture;
+use kit::{CancellationToken, Listener, Origin, Outside, Setting};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
@@ -20,7 +21,8 @@ use tokio::{
 
 use crate::{
     Admits,
-    credential::Stored,
+    access::AccessSettings,
+    credential::{Stored, Watched},
     front::Front,
     host::Hosts,
     keys::{self, Keys},
@@ -31,9 +33,6 @@ use crate::{
 
 /// Under this name the last port is remembered: a tunnel's owner has told Cloudflare of it.
 const PORT: &str = "tunnel_port";
-
-/// How often it is looked whether the password is still there: its file is nobody's to announce.
-const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// How long the trial of the guard may take.
 const TRIAL_MAX: Duration = Duration::from_secs(5);
@@ -57,6 +56,7 @@ impl Tunnelled {
         let _closed = Closed(self);
         let mut wanted = self.wanted.clone();
         let mut was_wanted = false;
+        let mut refused_by = None;
         loop {
             let wish = wanted.borrow_and_update().clone();
             if wish.is_wanted && !was_wanted {
@@ -66,20 +66,32 @@ impl Tunnelled {
             was_wanted = wish.is_wanted;
             let is_refused = matches!(*self.origin.borrow(), Origin::Refused(_));
             match self.fault() {
-                None if wish.is_wanted => tokio::select! {
-                    () = stop.cancelled() => return,
-                    () = self.serve(&wish, &mut wanted) => continue,
-                },
+                None if wish.is_wanted => {
+                    refused_by = None;
+                    tokio::select! {
+                        () = stop.cancelled() => return,
+                        () = self.serve(&wish, &mut wanted) => continue,
+                    }
+                }
                 Some(reason) if wish.is_wanted || is_refused => self.say(Origin::Refused(reason)),
                 Some(_) | None => self.say(Origin::Closed),
             }
             let is_refused = matches!(*self.origin.borrow(), Origin::Refused(_));
+            refused_by = is_refused.then(|| refused_by.take().unwrap_or_else(|| self.rules()));
             tokio::select! {
                 () = stop.cancelled() => return,
                 changed = wanted.changed() => if changed.is_err() { return },
                 // A reason that has gone is not shown for longer than it is true.
-                () = sleep(LOOK_EVERY), if is_refused => {}
+                Some(()) = OptionFuture::from(refused_by.as_mut().map(Rules::may_differ)) => {}
             }
+        }
+    }
+
+    /// For waiting until [`fault`](Self::fault) may say something else.
+    fn rules(&self) -> Rules {
+        Rules {
+            password: self.keys.credential.watched(),
+            access: self.front.access.settings(),
         }
     }
 
@@ -156,6 +168,7 @@ impl Tunnelled {
             self.answer_to(&admitted, &now.hosts);
             self.say(Origin::Open(port));
         }
+        let mut rules = self.rules();
         let mut fault = None;
         while stays {
             tokio::select! {
@@ -167,7 +180,7 @@ impl Tunnelled {
                         self.answer_to(&admitted, &now.hosts);
                     }
                 }
-                () = sleep(LOOK_EVERY) => {
+                () = rules.may_differ() => {
                     fault = self.fault();
                     stays = fault.is_none();
                 }
@@ -250,6 +263,21 @@ impl Tunnelled {
             *held = origin;
             is_new
         });
+    }
+}
+
+/// What [`Tunnelled::fault`] looks at.
+struct Rules {
+    password: Watched,
+    access: Setting<AccessSettings>,
+}
+
+impl Rules {
+    async fn may_differ(&mut self) {
+        tokio::select! {
+            () = self.password.may_differ() => {}
+            _ = self.access.changed() => {}
+        }
     }
 }
 
