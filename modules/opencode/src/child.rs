@@ -294,6 +294,10 @@ impl Program for Serve {
         self.judged(self.examine(run).await)
     }
 
+    fn distrusted(&self, refusal: &Refusal) {
+        drop(self.judged::<()>(Err(refusal.clone())));
+    }
+
     fn progress(&self, _run: &Run) -> u64 {
         self.heard.load(Ordering::Relaxed)
     }

@@ -87,6 +87,9 @@ pub trait Program: Send + Sync + 'static {
     /// seen that every listening socket is a loopback one and that the child's port belongs to its own tree.
     fn verify(&self, run: &Self::Run, gate: &Gate) -> impl Future<Output = Result<(), Refusal>> + Send;
 
+    /// Told instead of [`verify`](Self::verify) when the driver refuses the child for where it listens.
+    fn distrusted(&self, _refusal: &Refusal) {}
+
     /// What an unasked end of the child means for its next start, where its last lines say more than that it ended:
     /// oldest first, up to 20, without colour codes. `None`: an ordinary failure.
     fn judge(&self, _exit: Exit, _last_output: &[String]) -> Option<Refusal> {

@@ -69,7 +69,12 @@ pub(super) fn verify<P: Program>(
         .unwrap_or_else(|error| Err(std::io::Error::other(error)));
         let listening = match judge(role, port, looked) {
             Ok(listening) => listening,
-            Err(fault) => return Answer::Verified(Err(fault)),
+            Err(fault) => {
+                if let Fault::Refused(refusal) = &fault {
+                    program.distrusted(refusal);
+                }
+                return Answer::Verified(Err(fault));
+            }
         };
         let gate = Gate { pid, listening };
         let verdict = timeout(VERIFY_MAX, program.verify(&run, &gate))
