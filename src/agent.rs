@@ -111,7 +111,9 @@ async fn live_logged(
         notices: notices.clone(),
         overview: overview.subscribe(),
     };
-    let mut built = modules::build(&cx, &store, capture, told)?;
+    // Kept until the end: whoever goes without a word is an objection of its own.
+    let unkept = watch::Sender::new(unkept(&dirs));
+    let mut built = modules::build(&cx, &store, capture, told, unkept.subscribe())?;
     tell_damage(&cx, damage);
     let stop = CancellationToken::new();
     let shows = std::mem::replace(&mut built.shows, mpsc::channel(1).1);
@@ -198,6 +200,17 @@ fn facts(dirs: &Dirs, start: Start, began: SystemTime) -> AgentFacts {
         is_headless: start.is_headless,
         home: dirs.state.display().to_string(),
     }
+}
+
+/// Why nobody may come in from outside while nothing can be saved.
+fn unkept(dirs: &Dirs) -> Option<String> {
+    (!kit::files::can_write_in(&dirs.state)).then(|| {
+        format!(
+            "Nothing can be saved in {}, so wrong passwords would be forgotten with each start. Make the folder writable for \
+             you, then start the program again.",
+            dirs.state.display()
+        )
+    })
 }
 
 /// Opens the database, or one in memory where nothing can be written: a program that cannot remember is better than none.

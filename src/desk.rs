@@ -138,7 +138,7 @@ impl FrontDesk {
             .find(|module| module.id().0 == id)
             .ok_or_else(|| Failure::new(Code::Usage, format!("There is no module `{id}`.")))?;
         let known = module.verbs().iter().find(|spec| spec.name == verb.name);
-        if known.is_none_or(|spec| spec.args.len() != verb.args.len()) {
+        if known.is_none_or(|spec| !spec.takes(verb.args.len())) {
             return Err(kit::ActError::unknown_verb(&verb).into());
         }
         let is_awaited = verb.is_awaited;

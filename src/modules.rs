@@ -49,7 +49,7 @@ pub struct Built {
     pub shows: mpsc::Receiver<Show>,
 }
 
-/// Builds every module. Starts nothing.
+/// Builds every module. Starts nothing. `unkept` says why nothing is saved, if so: then nobody comes in from outside.
 ///
 /// # Errors
 /// What kept a module from being built.
@@ -58,6 +58,7 @@ pub fn build(
     store: &Store,
     capture: Capture,
     told: mpsc::Receiver<Told>,
+    unkept: watch::Receiver<Option<String>>,
 ) -> anyhow::Result<Built> {
     sections(&cx.settings);
     let late_door = LateDoor::default();
@@ -77,7 +78,7 @@ pub fn build(
             sink: Arc::new(Output("cloudflared", capture.sink())),
             hide: hide(&capture),
             origin: origin.subscribe(),
-            objections: vec![opencode.unsafe_server()],
+            objections: vec![opencode.unsafe_server(), unkept],
             decisions: decisions(cx),
         },
     )?;

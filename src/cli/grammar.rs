@@ -227,7 +227,11 @@ pub(super) fn command() -> clap::Command {
         for verb in noun.verbs {
             let mut spoken = clap::Command::new(verb.name).about(verb.help);
             for name in verb.args {
-                spoken = spoken.arg(Arg::new(*name).required(true));
+                let (label, is_needed) = match name.strip_suffix('?') {
+                    Some(label) => (label, false),
+                    None => (*name, true),
+                };
+                spoken = spoken.arg(Arg::new(*name).value_name(label).required(is_needed));
             }
             let no_wait = Arg::new("no-wait")
                 .long("no-wait")

@@ -40,7 +40,7 @@ pub(super) fn decisions(cx: &Context) -> tunnel::Decisions {
         if let Some(reason) = unreadable(&settings.problems()) {
             return Some(reason);
         }
-        if access.get().is_asked_for() && tunnel.get().mode == Mode::Quick {
+        if access.get().is_asked_for() && tunnel.get().chosen().mode == Mode::Quick {
             return Some(
                 "Cloudflare Access cannot stand in front of a quick tunnel, so nobody could come in. Empty `access.team` and \
                  `access.audience`, or choose another `tunnel.mode`."

@@ -45,7 +45,7 @@ const EDGES: &[(&str, &[&str])] = &[
     ("os", &[]),
     ("store", &[]),
     ("supervisor", &["os"]),
-    ("tunnel", &["https", "kit", "supervisor"]),
+    ("tunnel", &["https", "kit", "supervisor", "web"]),
     ("web", &["kit"]),
     ("window", &["kit"]),
 ];

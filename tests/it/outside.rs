@@ -1,5 +1,6 @@
 //! The machine is reached from outside through cloudflared, while its owner wants it and everything holds.
 
+mod doubtful;
 mod downloading;
 mod failing;
 mod guarded;

@@ -48,7 +48,7 @@ fn on_stub(words: &str) -> Options {
     Agent::options().home(home).program(&path)
 }
 
-fn state(status: &serde_json::Value) -> &str {
+pub(crate) fn state(status: &serde_json::Value) -> &str {
     status["modules"]["opencode"]["state"].as_str().unwrap_or("")
 }
 

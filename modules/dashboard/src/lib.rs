@@ -20,8 +20,8 @@ use std::{
 
 use axum::{Extension, Router, routing::get};
 use kit::{
-    BoxFuture, CancellationToken, Chrome, Context, Feed, LiveRequest, Module, ModuleId, Overview, Page,
-    State, Status, VerbSpec,
+    BoxFuture, Caller, CancellationToken, Chrome, Context, Feed, Listener, LiveRequest, Module, ModuleId,
+    Overview, Page, State, Status, VerbSpec,
 };
 use tokio::sync::watch;
 use web::{Body, LiveView, Markup};
@@ -95,7 +95,7 @@ impl Dashboard {
             title: "Dashboard".to_owned(),
             live: Some(live),
             class: "dashboard",
-            content: page::content(&self.source().read(), now),
+            content: page::content(&self.source(&chrome.caller).read(), now),
         };
         web::page(chrome, body)
     }
@@ -121,8 +121,9 @@ impl Dashboard {
         web::page(chrome, body)
     }
 
-    fn source(&self) -> view::Source {
+    fn source(&self, caller: &Caller) -> view::Source {
         view::Source {
+            has_controls: caller.listener == Listener::Local,
             overview: self.overview.clone(),
             verbs: Arc::clone(&self.verbs),
             tails: self.tails.clone(),
@@ -172,8 +173,8 @@ impl Module for Dashboard {
             )
     }
 
-    fn live(&self, _request: LiveRequest) -> Option<Box<dyn Feed>> {
-        Some(Box::new(feed::Cards::new(self.source())))
+    fn live(&self, request: LiveRequest) -> Option<Box<dyn Feed>> {
+        Some(Box::new(feed::Cards::new(self.source(&request.caller))))
     }
 
     fn run(self: Arc<Self>, stop: CancellationToken) -> BoxFuture<'static, anyhow::Result<()>> {

@@ -21,6 +21,8 @@ pub(crate) struct Source {
     pub verbs: Arc<[(ModuleId, &'static [VerbSpec])]>,
     pub tails: Tails,
     pub ages: Arc<Ages>,
+    /// Whether whoever looks may change anything: from outside nobody does.
+    pub has_controls: bool,
 }
 
 /// The page as a value.
@@ -89,7 +91,11 @@ impl Source {
                 next_attempt: module.status.next_attempt,
                 facts: module.status.facts.clone(),
                 facts_at: ages.get(&module.id).map(|(_, at)| *at),
-                controls: controls(&module.status, verbs),
+                controls: if self.has_controls {
+                    controls(&module.status, verbs)
+                } else {
+                    Vec::new()
+                },
                 tail,
                 is_main: web::is_notable(module),
             }

@@ -1,5 +1,7 @@
 //! Answers that say no. They name no version, path, user or project, and repeat nothing the request said.
 
+use std::time::Duration;
+
 use axum::{
     body::Body,
     http::{HeaderMap, HeaderValue, Response, StatusCode, header},
@@ -23,6 +25,7 @@ pub(crate) enum No {
     NotJson,
     TooLarge,
     TooMany,
+    UsedUp,
     Unavailable,
     TimedOut,
     Upstream(StatusCode),
@@ -80,6 +83,12 @@ impl No {
                 "too_large",
                 "The request is larger than allowed.",
             ),
+            Self::UsedUp => (
+                StatusCode::TOO_MANY_REQUESTS,
+                "used_up",
+                "This device has used what it may for now. What a device may use is set at the machine, with `nexus settings \
+                 set gateway.device_requests_per_min` and `gateway.device_mib_per_h`.",
+            ),
             Self::TooMany => (
                 StatusCode::TOO_MANY_REQUESTS,
                 "too_many",
@@ -111,7 +120,7 @@ impl No {
             Self::Session => "You are not logged in",
             Self::OtherSite | Self::NotHere | Self::NotPassed => "Not from here",
             Self::OldProof => "Log in again first",
-            Self::TooLarge | Self::TooMany => "Too much at once",
+            Self::TooLarge | Self::TooMany | Self::UsedUp => "Too much at once",
             Self::Unavailable | Self::TimedOut => "opencode does not answer",
             Self::Malformed | Self::Method | Self::NotJson | Self::Upstream(_) => "This was refused",
             Self::Internal => "Something went wrong",
@@ -125,6 +134,16 @@ impl No {
         tracing::debug!(id, status = status.as_u16(), code, "a request was refused");
         let body = json!({"error": {"code": code, "message": message, "id": id}}).to_string();
         typed(status, "application/json", body)
+    }
+
+    /// As [`answer`](Self::answer), with how long it lasts.
+    pub(crate) fn answer_later(self, headers: &HeaderMap, wait: Duration) -> Response<Body> {
+        let mut response = self.answer(headers);
+        let seconds = wait.as_secs().max(1);
+        response
+            .headers_mut()
+            .insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        response
     }
 
     /// For whoever asked: a page for a person going somewhere, JSON for everything else.

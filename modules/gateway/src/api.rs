@@ -1,9 +1,6 @@
 //! `/api/status` and `/api/modules/{id}/{verb}`.
 
-use std::{
-    sync::Arc,
-    time::{Duration, SystemTime},
-};
+use std::{sync::Arc, time::SystemTime};
 
 use axum::{
     Router,
@@ -31,9 +28,6 @@ pub(crate) struct Api {
     pub(crate) overview: watch::Receiver<Arc<Overview>>,
     pub(crate) clock: Arc<Clock>,
 }
-
-/// For so long a login counts as a proof for what is grave.
-const PROOF_LASTS: Duration = Duration::from_secs(600);
 
 pub(crate) fn routes(api: Api) -> Router {
     Router::new()
@@ -89,17 +83,16 @@ async fn call(
 pub(crate) fn is_proved_lately(extensions: &Extensions, now: SystemTime) -> bool {
     extensions
         .get::<Caller>()
-        .is_some_and(|caller| now.duration_since(caller.proved_at).unwrap_or_default() < PROOF_LASTS)
+        .is_some_and(|caller| caller.is_proved_lately(now))
 }
 
 fn fits(spec: &VerbSpec, verb: &Verb) -> Result<(), ActError> {
-    if spec.args.len() == verb.args.len() {
+    if spec.takes(verb.args.len()) {
         return Ok(());
     }
     Err(ActError::Usage(format!(
-        "`{}` takes {} arguments: {}",
+        "`{}` takes these arguments: {}",
         spec.name,
-        spec.args.len(),
         spec.args.join(", ")
     )))
 }

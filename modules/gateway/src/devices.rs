@@ -17,7 +17,10 @@ use crate::{
     door::{Door, Pairing, SessionView},
     form::Form,
     keys::Keys,
-    password, second,
+    password,
+    remote::Capability,
+    second,
+    settings::GatewaySettings,
 };
 
 /// Its entry in the navigation.
@@ -42,11 +45,15 @@ pub(crate) async fn revoke(
     request: Request<Body>,
 ) -> Response<Body> {
     let headers = request.headers().clone();
+    let is_proved = api::is_proved_lately(request.extensions(), keys.clock.now());
     let form = match Form::read(request).await {
         Ok(form) => form,
         Err(refusal) => return refusal,
     };
     let (id, others) = (form.text("id"), form.text("others"));
+    if !others.expose().is_empty() && !is_proved {
+        return No::OldProof.answer(&headers);
+    }
     let outcome = match others.expose() {
         "" => keys.sessions.end(|session| session.id == id.expose()).await,
         _ => keys.end_all_but(Some(&caller.session)).await,
@@ -58,6 +65,34 @@ pub(crate) async fn revoke(
         }
         Err(error) => {
             tracing::warn!(%error, "ended sessions could not be removed from the database");
+            No::Internal.answer(&headers)
+        }
+    }
+}
+
+/// `POST /devices/outside` with `show` for each thing to be shown outside.
+pub(crate) async fn outside(State(keys): State<Arc<Keys>>, request: Request<Body>) -> Response<Body> {
+    if !api::is_proved_lately(request.extensions(), keys.clock.now()) {
+        return No::OldProof.answer(request.headers());
+    }
+    let headers = request.headers().clone();
+    let form = match Form::read(request).await {
+        Ok(form) => form,
+        Err(refusal) => return refusal,
+    };
+    let is_wanted = |capability: &Capability| !form.text(capability.word()).expose().is_empty();
+    let words: Vec<String> = Capability::ALL
+        .into_iter()
+        .filter(is_wanted)
+        .map(|capability| format!("{:?}", capability.word()))
+        .collect();
+    match keys
+        .file
+        .set("gateway.outside", &format!("[{}]", words.join(", ")))
+    {
+        Ok(()) => answer::see("/devices"),
+        Err(error) => {
+            tracing::warn!(%error, "what is shown outside could not be saved");
             No::Internal.answer(&headers)
         }
     }
@@ -144,6 +179,10 @@ pub(crate) fn page(keys: &Arc<Keys>, chrome: &Chrome, problem: Option<&str>) -> 
                     }
                 }
             }
+            section.card aria-labelledby="devices-outside" {
+                h2 #devices-outside { "Shown from outside" }
+                (shown_outside(&keys.settings.get()))
+            }
             section.card aria-labelledby="devices-second" {
                 h2 #devices-second { "Second factor" }
                 (second::page::section(door.second_factor()))
@@ -159,6 +198,43 @@ pub(crate) fn page(keys: &Arc<Keys>, chrome: &Chrome, problem: Option<&str>) -> 
     web::page(chrome, body)
 }
 
+/// What devices from outside see beside the chat, as a form.
+fn shown_outside(settings: &GatewaySettings) -> Markup {
+    let reach = settings.reach();
+    let limits = [
+        (settings.device_requests_per_min, "requests a minute"),
+        (settings.device_mib_per_h, "MiB an hour"),
+    ];
+    let limits: Vec<String> = limits
+        .iter()
+        .filter(|(most, _)| *most > 0)
+        .map(|(most, what)| format!("{most} {what}"))
+        .collect();
+    html! {
+        p { "Devices from outside have the chat. What else they may see is switched on here, at the machine." }
+        form method="post" action="/devices/outside" {
+            @for capability in Capability::ALL {
+                @let word = capability.word();
+                div.field.switch {
+                    input id=(format!("outside-{word}")) name=(word) type="checkbox" value="true" checked[reach.has(capability)]
+                        aria-describedby=(format!("outside-{word}-help"));
+                    label for=(format!("outside-{word}")) { (kit::text::capital(word)) }
+                    p.help id=(format!("outside-{word}-help")) { (capability.about()) }
+                }
+            }
+            button.button type="submit" { "Save" }
+        }
+        p.muted {
+            @if limits.is_empty() { "No device has a limit of its own." }
+            @else { "Each device has at most " (limits.join(" and ")) "." }
+        }
+    }
+}
+
+fn megabytes(bytes: u64) -> String {
+    format!("{:.1} MB", bytes as f64 / 1e6)
+}
+
 fn row(session: &SessionView, caller: &Caller, now: SystemTime) -> Markup {
     let is_own = session.id == caller.session;
     let place = match session.listener {
@@ -169,7 +245,12 @@ fn row(session: &SessionView, caller: &Caller, now: SystemTime) -> Markup {
         div {
             strong { (session.device) }
             @if is_own { " (this one)" }
-            p { (session.kind.words()) ", " (place) ", used " (web::time::ago(session.used, now)) }
+            p {
+                (session.kind.words()) ", " (place) ", used " (web::time::ago(session.used, now))
+                @if session.listener == Listener::Tunnel && session.requests > 0 {
+                    ", " (session.requests) " requests and " (megabytes(session.bytes)) " since the program started"
+                }
+            }
         }
         form method="post" action="/devices/revoke" {
             input type="hidden" name="id" value=(session.id);

@@ -38,6 +38,10 @@ pub struct SessionView {
     pub created: SystemTime,
     /// When it was used last.
     pub used: SystemTime,
+    /// Requests since the program started, where they are counted: from outside.
+    pub requests: u64,
+    /// Bytes it sent and got since then.
+    pub bytes: u64,
 }
 
 /// A code for one device.
@@ -56,7 +60,10 @@ pub struct NotReachable;
 
 impl SessionView {
     pub(crate) fn of(session: &Session) -> Self {
+        let (requests, bytes) = session.allowance.used();
         Self {
+            requests,
+            bytes,
             id: session.id.clone(),
             kind: session.kind,
             listener: session.listener,

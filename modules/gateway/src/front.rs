@@ -1,6 +1,11 @@
 //! The way of a request: which host, who, from where, and only then what.
 
-use std::{net::IpAddr, panic::AssertUnwindSafe, sync::Arc, time::SystemTime};
+use std::{
+    net::IpAddr,
+    panic::AssertUnwindSafe,
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
 
 use axum::{
     Router,
@@ -16,14 +21,16 @@ use tower::ServiceExt;
 
 use crate::{
     access::{Access, Passed},
+    allowance::Limits,
     answer::{self, No},
+    clock::to_ms,
     ending::Ending,
     headers::{self, OwnWindow},
     host::Hosts,
     keys::Keys,
     origin, path,
     proxy::{self, Proxy},
-    remote,
+    remote::Reach,
     session::{Kind, Session},
     wire::{Answering, Talk},
 };
@@ -102,8 +109,10 @@ impl Front {
         if response.status() == StatusCode::SWITCHING_PROTOCOLS {
             talk.upgraded();
         }
+        let counted = response.extensions_mut().remove::<Counted>();
         response.map(|body| Tracked {
             body,
+            counted,
             _answering: answering,
         })
     }
@@ -164,7 +173,17 @@ impl Front {
         if !is_canonical {
             return No::NotFound.answer(request.headers());
         }
-        if visit.listener == Listener::Tunnel && !remote::is_open(path) {
+        let reach = match visit.listener {
+            Listener::Local => None,
+            Listener::Tunnel => {
+                let settings = self.keys.settings.get();
+                if let Err(wait) = self.count(&session, &request, settings.limits()) {
+                    return No::UsedUp.answer_later(request.headers(), wait);
+                }
+                Some(settings.reach())
+            }
+        };
+        if reach.as_ref().is_some_and(|reach| !reach.opens(path)) {
             return No::NotHere.answer(request.headers());
         }
         if let Some(rest) = path.strip_prefix(PROXY_PREFIX) {
@@ -173,7 +192,18 @@ impl Front {
             return self.proxy.answer(&self.keys, &session, from, request).await;
         }
         let request = request.map(|body| Ending::new(body, &session.ended));
-        self.inside(visit, session, request).await
+        self.inside(visit, reach, session, request).await
+    }
+
+    /// Counts a request from outside.
+    fn count(&self, session: &Session, request: &Request<Incoming>, limits: Limits) -> Result<(), Duration> {
+        let now_ms = to_ms(self.keys.clock.now());
+        session.allowance.request(now_ms, limits)?;
+        // As it says itself; what it sends without a length is small or refused.
+        let length = request.headers().get("content-length");
+        let length = length.and_then(|length| length.to_str().ok()?.parse().ok());
+        session.allowance.spend(length.unwrap_or(0));
+        Ok(())
     }
 
     /// Whether a request in a session comes from a page of ours, as far as its kind has to.
@@ -218,18 +248,19 @@ impl Front {
     async fn inside(
         &self,
         visit: Visit,
+        reach: Option<Reach>,
         session: Arc<Session>,
         request: Request<Ending<Incoming>>,
     ) -> Response<Body> {
         let mut request = request.map(Body::new);
         let caller = session.caller();
         let is_own_window = session.kind == Kind::Window;
-        let pages = match visit.listener {
-            Listener::Local => Arc::clone(&self.pages),
-            Listener::Tunnel => self
+        let pages = match &reach {
+            None => Arc::clone(&self.pages),
+            Some(reach) => self
                 .pages
                 .iter()
-                .filter(|page| remote::is_open(page.path))
+                .filter(|page| reach.opens(page.path))
                 .cloned()
                 .collect(),
         };
@@ -245,12 +276,16 @@ impl Front {
         }
         let extensions = request.extensions_mut();
         extensions.insert(visit);
+        let counted = reach.map(|_| Counted(Arc::clone(&session)));
         extensions.insert(session);
         extensions.insert(caller);
         extensions.insert(Arc::new(chrome));
         let mut response = self.dispatch(request).await;
         if is_own_window {
             response.extensions_mut().insert(OwnWindow);
+        }
+        if let Some(counted) = counted {
+            response.extensions_mut().insert(counted);
         }
         response
     }
@@ -313,8 +348,14 @@ fn to_login(uri: &Uri) -> Response<Body> {
 /// An answer's body, which knows when it has been written or given up.
 pub(crate) struct Tracked {
     body: Body,
+    /// Whose allowance it comes from.
+    counted: Option<Counted>,
     _answering: Answering,
 }
+
+/// The session from outside that an answer is for.
+#[derive(Clone)]
+struct Counted(Arc<Session>);
 
 impl http_body::Body for Tracked {
     type Data = bytes::Bytes;
@@ -324,7 +365,12 @@ impl http_body::Body for Tracked {
         mut self: std::pin::Pin<&mut Self>,
         cx: &mut std::task::Context<'_>,
     ) -> std::task::Poll<Option<Result<http_body::Frame<Self::Data>, Self::Error>>> {
-        std::pin::Pin::new(&mut self.body).poll_frame(cx)
+        let frame = std::pin::Pin::new(&mut self.body).poll_frame(cx);
+        if let (Some(Counted(session)), std::task::Poll::Ready(Some(Ok(frame)))) = (&self.counted, &frame) {
+            let length = frame.data_ref().map_or(0, bytes::Bytes::len);
+            session.allowance.spend(length as u64);
+        }
+        frame
     }
 
     fn is_end_stream(&self) -> bool {

@@ -6,7 +6,7 @@ use std::sync::{
 };
 
 use axum::http::HeaderMap;
-use kit::{Dirs, Listener, Notice, NoticeKind, NoticeSender, Secrets};
+use kit::{Dirs, Listener, Notice, NoticeKind, NoticeSender, Secrets, Setting, SettingsFile};
 use store::{Store, StoreError, rusqlite::OptionalExtension};
 use tokio::sync::watch;
 
@@ -17,6 +17,7 @@ use crate::{
     hashing::{Busy, Hashing},
     second::SecondFactor,
     session::{Session, Sessions},
+    settings::GatewaySettings,
     throttle::Throttle,
     ticket::Tickets,
     token,
@@ -45,6 +46,8 @@ pub(crate) struct Keys {
     /// Where the tunnel's listener answers, while it does.
     pub(crate) public_url: watch::Sender<Option<String>>,
     pub(crate) streams: watch::Sender<usize>,
+    pub(crate) settings: Setting<GatewaySettings>,
+    pub(crate) file: Arc<SettingsFile>,
     cookies: [CookieName; 2],
     /// Passwords set since the start; see [`Proof`].
     generation: AtomicU64,
@@ -91,6 +94,7 @@ impl Keys {
         secrets: Arc<dyn Secrets>,
         notices: NoticeSender,
         clock: Arc<Clock>,
+        file: Arc<SettingsFile>,
     ) -> Result<Self, StoreError> {
         store.migrate("gateway", STEPS)?;
         let installation = match fact(&store, "installation")? {
@@ -116,6 +120,8 @@ impl Keys {
                 .map(|listener| CookieName::new(listener, &installation)),
             generation: AtomicU64::new(0),
             setting: tokio::sync::Mutex::default(),
+            settings: file.section(),
+            file,
             store,
             clock,
         })

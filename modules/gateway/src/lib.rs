@@ -13,6 +13,7 @@
 //! opencode's credential to anyone.
 
 mod access;
+mod allowance;
 mod answer;
 mod api;
 mod assets;
@@ -133,6 +134,7 @@ impl Gateway {
             Arc::clone(&cx.secrets),
             cx.notices.clone(),
             Arc::new(clock),
+            Arc::clone(&cx.settings),
         )?);
         let modules: Arc<[Arc<dyn Module>]> = parts.modules.into();
         let api = Api {
@@ -161,14 +163,21 @@ impl Gateway {
             keys: Arc::clone(&keys),
         });
         let settings = cx.settings.section::<GatewaySettings>();
+        let (run, status) = Run::new(
+            Arc::clone(&keys),
+            Arc::clone(&front),
+            settings,
+            sockets,
+            Arc::clone(&parts.admits),
+        );
         let tunnelled = Tunnelled {
             keys: Arc::clone(&keys),
-            front: Arc::clone(&front),
-            admits: Arc::clone(&parts.admits),
+            front,
+            admits: parts.admits,
             wanted: parts.outside,
             origin: parts.origin,
+            local: status.clone(),
         };
-        let (run, status) = Run::new(Arc::clone(&keys), front, settings, sockets, parts.admits);
         Ok(Arc::new(Self {
             keys,
             run,

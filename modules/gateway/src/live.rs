@@ -25,7 +25,6 @@ use crate::{
     answer::No,
     front::Visit,
     keys::{Keys, StreamPlace},
-    remote,
     session::Session,
 };
 
@@ -80,9 +79,14 @@ async fn open(
     headers: HeaderMap,
     upgrade: WebSocketUpgrade,
 ) -> Response<Body> {
-    if visit.listener == Listener::Tunnel && !remote::shows(&wanted.view) {
+    let is_outside = visit.listener == Listener::Tunnel;
+    if is_outside && !live.keys.settings.get().reach().shows(&wanted.view) {
         return No::NotHere.answer(&headers);
     }
+    let shown = is_outside.then(|| Shown {
+        view: wanted.view.clone(),
+        keys: Arc::clone(&live.keys),
+    });
     let request = LiveRequest {
         key: wanted.key,
         cursor: wanted.cursor,
@@ -112,9 +116,28 @@ async fn open(
         .on_upgrade(move |socket| async move {
             // Whoever stops the gateway waits for this token.
             let _token = token;
-            serve(socket, view, header, place, stop, left).await;
+            serve(socket, view, header, place, stop, left, shown).await;
         })
         .into_response()
+}
+
+/// A view that is shown outside.
+struct Shown {
+    view: String,
+    keys: Arc<Keys>,
+}
+
+impl Shown {
+    /// Returns when it is no longer to be shown there.
+    async fn withdrawn(shown: Option<&Self>) {
+        let Some(shown) = shown else {
+            return std::future::pending().await;
+        };
+        let mut settings = shown.keys.settings.clone();
+        while shown.keys.settings.get().reach().shows(&shown.view) {
+            settings.changed().await;
+        }
+    }
 }
 
 /// Why a socket ends.
@@ -133,6 +156,7 @@ async fn serve(
     place: StreamPlace,
     stop: CancellationToken,
     left: Option<Duration>,
+    shown: Option<Shown>,
 ) {
     let over = async {
         match left {
@@ -146,7 +170,8 @@ async fn serve(
         () = stop.cancelled() => End::Away,
         // Cloudflare Access asks anew then.
         () = over => End::Reload,
-        end = talk(&mut socket, &mut *view, &mut *header) => end,
+        () = Shown::withdrawn(shown.as_ref()) => End::Reload,
+        end = talk(&mut socket, &mut *view, &mut *header, shown.as_ref().map(|_| &*place.session)) => end,
     };
     let code = match end {
         End::Reload => web::live::CLOSE_RELOAD,
@@ -162,7 +187,13 @@ async fn serve(
     timeout(Duration::from_secs(1), socket.send(close)).await.ok();
 }
 
-async fn talk(socket: &mut WebSocket, view: &mut dyn Feed, header: &mut dyn Feed) -> End {
+/// What is sent counts for `counted`.
+async fn talk(
+    socket: &mut WebSocket,
+    view: &mut dyn Feed,
+    header: &mut dyn Feed,
+    counted: Option<&Session>,
+) -> End {
     let gap = Duration::from_secs(1) / FRAMES_PER_S;
     let mut next_frame = Instant::now();
     let mut last_heard = Instant::now();
@@ -197,6 +228,9 @@ async fn talk(socket: &mut WebSocket, view: &mut dyn Feed, header: &mut dyn Feed
                 Message::Ping(Vec::new().into())
             }
         };
+        if let (Some(session), Message::Text(text)) = (counted, &message) {
+            session.allowance.spend(text.len() as u64);
+        }
         match timeout(SEND_MAX, socket.send(message)).await {
             Ok(Ok(())) => {}
             Ok(Err(_)) | Err(_) => return End::Gone,

@@ -11,7 +11,7 @@ use std::{
 };
 
 use futures_util::future::OptionFuture;
-use kit::{CancellationToken, Listener, Origin, Outside, Setting};
+use kit::{CancellationToken, Listener, Origin, Outside, Setting, State, Status};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
@@ -37,6 +37,9 @@ const PORT: &str = "tunnel_port";
 /// How long the trial of the guard may take.
 const TRIAL_MAX: Duration = Duration::from_secs(5);
 
+/// How long the port is kept for whoever was led to it and is told to go.
+const HELD_MAX: Duration = Duration::from_secs(5);
+
 /// Until a port held by another program is tried again.
 const RETRY_EVERY: Duration = Duration::from_secs(10);
 
@@ -47,6 +50,8 @@ pub(crate) struct Tunnelled {
     pub(crate) admits: Admits,
     pub(crate) wanted: watch::Receiver<Outside>,
     pub(crate) origin: watch::Sender<Origin>,
+    /// How the port for this machine is.
+    pub(crate) local: watch::Receiver<Status>,
 }
 
 impl Tunnelled {
@@ -92,6 +97,8 @@ impl Tunnelled {
         Rules {
             password: self.keys.credential.watched(),
             access: self.front.access.settings(),
+            local: self.local.clone(),
+            is_local_lost: local_fault(&self.local).is_some(),
         }
     }
 
@@ -125,6 +132,18 @@ impl Tunnelled {
             .await;
             return;
         }
+        // The port stays ours for a moment longer than anybody is served there.
+        let (socket, held) = match twice(socket) {
+            Ok(both) => both,
+            Err(error) => {
+                self.refuse(
+                    format!("The port for the tunnel could not be kept: {error}."),
+                    wanted,
+                )
+                .await;
+                return;
+            }
+        };
         let trial = format!("{}.invalid", token::short_id());
         let (admitted, hosts) = watch::channel(Arc::new(Hosts::trial(trial.clone())));
         let ending = CancellationToken::new();
@@ -188,9 +207,19 @@ impl Tunnelled {
         }
         // Nobody is answered from here on, whatever is still connected.
         self.answer_to(&admitted, &[]);
+        let is_lost = fault.is_some();
         self.say(fault.map_or(Origin::Closed, Origin::Refused));
         ending.cancel();
         serving.await;
+        let is_led_to = |outside: &Outside| outside.is_held || is_lost && outside.is_wanted;
+        let is_left = wanted.wait_for(|outside| !is_led_to(outside));
+        if timeout(HELD_MAX, is_left).await.is_err() {
+            tracing::warn!(
+                port,
+                "the port for the tunnel is given up while something may lead to it"
+            );
+        }
+        drop(held);
         tracing::info!(port, "the port for the tunnel is closed");
     }
 
@@ -239,7 +268,7 @@ impl Tunnelled {
 
     /// Why nobody may come in from outside, if so.
     fn fault(&self) -> Option<String> {
-        if let Some(reason) = self.front.access.fault() {
+        if let Some(reason) = local_fault(&self.local).or_else(|| self.front.access.fault()) {
             return Some(reason);
         }
         // Read here rather than on a thread of its own: waking one every second costs more than a read this small.
@@ -266,10 +295,20 @@ impl Tunnelled {
     }
 }
 
+/// The same listening port twice: it is let go with the second.
+fn twice(socket: TcpListener) -> io::Result<(TcpListener, std::net::TcpListener)> {
+    let socket = socket.into_std()?;
+    let held = socket.try_clone()?;
+    Ok((TcpListener::from_std(socket)?, held))
+}
+
 /// What [`Tunnelled::fault`] looks at.
 struct Rules {
     password: Watched,
     access: Setting<AccessSettings>,
+    local: watch::Receiver<Status>,
+    /// When it was looked at last.
+    is_local_lost: bool,
 }
 
 impl Rules {
@@ -277,7 +316,24 @@ impl Rules {
         tokio::select! {
             () = self.password.may_differ() => {}
             _ = self.access.changed() => {}
+            () = turned(&mut self.local, self.is_local_lost) => self.is_local_lost = !self.is_local_lost,
         }
+    }
+}
+
+/// Whoever is at the machine could not shut it there: no pages, no way in from outside.
+fn local_fault(local: &watch::Receiver<Status>) -> Option<String> {
+    let local = local.borrow();
+    let reason = local.reason.as_deref().unwrap_or_default();
+    (local.state == State::NeedsAction)
+        .then(|| format!("The pages cannot be served at the machine itself, so nothing is outside. {reason}"))
+}
+
+/// Waits until the port for this machine is lost, or there again.
+async fn turned(local: &mut watch::Receiver<Status>, was_lost: bool) {
+    let is_other = |status: &Status| (status.state == State::NeedsAction) != was_lost;
+    if local.wait_for(is_other).await.is_err() {
+        std::future::pending::<()>().await;
     }
 }
 

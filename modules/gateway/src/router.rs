@@ -51,6 +51,7 @@ pub(crate) fn build(
         .route("/password", post(password::submit))
         .route("/devices", get(devices::show))
         .route("/devices/revoke", post(devices::revoke))
+        .route("/devices/outside", post(devices::outside))
         .route("/devices/pair", post(devices::pair))
         .route("/devices/audit", get(audit::page::show))
         .route("/devices/audit/export", get(audit::page::export))

@@ -20,6 +20,7 @@ use store::{Store, StoreError};
 use tokio::sync::watch;
 
 use crate::{
+    allowance::Allowance,
     clock::{Clock, from_ms, to_ms},
     token::{self, Fingerprint},
 };
@@ -99,6 +100,8 @@ pub struct Session {
     /// Cancelled when the session ends, for whatever reason: its streams end with it.
     pub ended: CancellationToken,
     pub(crate) streams: AtomicUsize,
+    /// What it has used of the line.
+    pub(crate) allowance: Allowance,
 }
 
 impl Session {
@@ -180,6 +183,7 @@ impl Sessions {
             used_ms: AtomicU64::new(now),
             ended: CancellationToken::new(),
             streams: AtomicUsize::new(0),
+            allowance: Allowance::default(),
         });
         let secret = match kind {
             Kind::Script => Secret::new(format!("{SCRIPT_PREFIX}{}", token::fresh().expose())),

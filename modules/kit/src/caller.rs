@@ -1,6 +1,6 @@
 //! Who a request comes from, as established by the gateway before any module sees it.
 
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 /// The socket that accepted a request. What is remote is known by this alone, never by a header.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -21,6 +21,9 @@ impl Listener {
     }
 }
 
+/// How long a proof of who somebody is is enough for what opens something.
+const PROOF_LASTS: Duration = Duration::from_secs(600);
+
 /// An authenticated caller. The gateway puts one into the extensions of every request behind the login.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Caller {
@@ -30,4 +33,11 @@ pub struct Caller {
     pub listener: Listener,
     /// When this person last proved who they are (password or ticket).
     pub proved_at: SystemTime,
+}
+
+impl Caller {
+    /// Whether it was lately: a page left open on a desk must not open more.
+    pub fn is_proved_lately(&self, now: SystemTime) -> bool {
+        now.duration_since(self.proved_at).unwrap_or_default() < PROOF_LASTS
+    }
 }

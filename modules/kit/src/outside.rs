@@ -5,6 +5,8 @@
 pub struct Outside {
     /// Whether the port that only cloudflared is given is to be open.
     pub is_wanted: bool,
+    /// While it is not wanted: whether nobody else is to get the port yet, because a cloudflared may still lead to it.
+    pub is_held: bool,
     /// Which port; 0 takes the one of last time, or any.
     pub port: u16,
     /// The names under which requests from outside are answered, e.g. `"nexus.example.com"`. None: no request is.

@@ -7,7 +7,7 @@ use serde::Serialize;
 pub struct Verb {
     /// One of the module's [`VerbSpec`]s.
     pub name: String,
-    /// As many as the spec names.
+    /// As many as the spec takes.
     pub args: Vec<String>,
     /// Whether whoever asks waits for what comes of it. Otherwise the answer may come as soon as it is under way.
     pub is_awaited: bool,
@@ -42,10 +42,18 @@ pub struct VerbSpec {
     pub name: &'static str,
     /// What it does, one sentence.
     pub help: &'static str,
-    /// Names of its arguments, in order.
+    /// Names of its arguments, in order; those that may be left out end in `?` and come last.
     pub args: &'static [&'static str],
     /// The button's text on a card; `None` keeps it off the pages.
     pub button: Option<&'static str>,
+}
+
+impl VerbSpec {
+    /// Whether it can be asked with so many arguments.
+    pub fn takes(&self, count: usize) -> bool {
+        let needed = self.args.iter().filter(|name| !name.ends_with('?')).count();
+        (needed..=self.args.len()).contains(&count)
+    }
 }
 
 /// What came of a verb.

@@ -62,7 +62,7 @@ pub(crate) fn check(extra: &[String]) -> Result<(), String> {
     let refuse = |argument: &str| {
         let names: Vec<&str> = ALLOWED.iter().map(|(name, _)| *name).collect();
         Err(format!(
-            "`tunnel.extra_args` cannot hold {argument:?}; allowed are {}",
+            "cannot hold {argument:?}; allowed are {}",
             names.join(", ")
         ))
     };
@@ -81,7 +81,7 @@ pub(crate) fn check(extra: &[String]) -> Result<(), String> {
         };
         match (takes_value, value) {
             (true, Some(value)) if is_plain(value) => {}
-            (true, None) => return Err(format!("`tunnel.extra_args`: a value is missing after {name}")),
+            (true, None) => return Err(format!("has no value after {name}")),
             (true, Some(_)) => return refuse(argument),
             (false, None) => {}
             (false, Some("true" | "false")) => {}

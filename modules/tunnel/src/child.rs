@@ -16,9 +16,6 @@ use crate::{
     words,
 };
 
-/// The secret that holds a tunnel's token.
-pub(crate) const TOKEN: &str = "tunnel-token";
-
 /// How soon a missing program is looked for again, and a locked keyring asked again.
 const BINARY_RECHECK: std::time::Duration = std::time::Duration::from_secs(30);
 const KEYRING_RECHECK: std::time::Duration = std::time::Duration::from_secs(5);
@@ -56,14 +53,15 @@ pub(crate) struct Cloudflared {
 }
 
 impl Cloudflared {
-    async fn token(&self) -> Result<Secret, Refusal> {
+    async fn token(&self, name: &str) -> Result<Secret, Refusal> {
         let permanent = |reason: String, recheck| Refusal::Permanent { reason, recheck };
-        match self.secrets.get(TOKEN).await {
+        match self.secrets.get(name).await {
             Ok(Some(token)) => Ok(token),
             Ok(None) => Err(permanent(
-                "There is no tunnel token. Copy it from Cloudflare's page of the tunnel and store it with `nexus secret set \
-                 tunnel-token --stdin`."
-                    .to_owned(),
+                format!(
+                    "There is no tunnel token. Copy it from Cloudflare's page of the tunnel and store it with `nexus secret \
+                     set {name} --stdin`."
+                ),
                 None,
             )),
             Err(error @ SecretsError::Locked) => Err(permanent(
@@ -127,7 +125,7 @@ impl Program for Cloudflared {
     }
 
     async fn prepare(&self) -> Result<(Command, Run), Refusal> {
-        let settings = self.settings.get();
+        let settings = self.settings.get().chosen();
         let found = find::find(&settings.path, &own(), &self.downloaded).await;
         let is_missing = matches!(found, Err(NotFound::Nowhere(_)));
         self.is_missing
@@ -145,7 +143,7 @@ impl Program for Cloudflared {
             });
         }
         let token = match settings.mode {
-            Mode::Token => Some(self.token().await?),
+            Mode::Token => Some(self.token(&settings.names().token).await?),
             Mode::Quick | Mode::Local | Mode::Manual => None,
         };
         if let Some(token) = &token {
@@ -202,7 +200,7 @@ impl Program for Cloudflared {
     }
 
     fn judge(&self, exit: Exit, last_output: &[String]) -> Option<Refusal> {
-        words::judge(exit, last_output)
+        words::judge(exit, last_output, &self.settings.get().names())
     }
 
     /// It is asked by a signal.

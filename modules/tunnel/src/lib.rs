@@ -12,6 +12,7 @@
 
 mod arguments;
 mod child;
+mod choosing;
 mod download;
 mod environment;
 pub mod find;
@@ -21,9 +22,12 @@ mod life;
 mod line;
 mod metrics;
 mod objections;
+mod page;
+mod profiles;
 mod settings;
 mod shown;
 mod told;
+mod verbs;
 mod words;
 
 use std::{
@@ -32,8 +36,9 @@ use std::{
 };
 
 use kit::{
-    ActError, BoxFuture, CancellationToken, Context, Entry, Module, ModuleId, NoticeSender, Origin, Outside,
-    Reply, Setting, State, Status, Verb, VerbSpec,
+    ActError, BoxFuture, CancellationToken, Context, Entry, Feed, LiveRequest, Module, ModuleId,
+    NoticeSender, Origin, Outside, Page, Reply, Secrets, Setting, SettingsFile, State, Status, Verb,
+    VerbSpec,
 };
 use supervisor::{End, Grace, Handle, Policy, Request, Setup, Sink, Supervisor};
 use tokio::{
@@ -43,6 +48,7 @@ use tokio::{
 
 pub use child::Hide;
 pub use settings::{Mode, TunnelSettings};
+pub use verbs::VERBS;
 
 use child::{Cloudflared, Run};
 use download::Downloads;
@@ -50,50 +56,11 @@ use heard::Listening;
 use metrics::Metrics;
 pub use objections::Decisions;
 use objections::Objections;
+pub use profiles::{Profile, Profiles};
 use words::Said;
 
 /// The module's id.
 pub const ID: &str = "tunnel";
-
-/// What can be asked of remote access; on the command line after `nexus tunnel`.
-pub const VERBS: &[VerbSpec] = &[
-    VerbSpec {
-        name: "start",
-        help: "Makes this machine reachable from outside.",
-        args: &[],
-        button: Some("Switch on"),
-    },
-    VerbSpec {
-        name: "stop",
-        help: "Ends remote access at once.",
-        args: &[],
-        button: Some("Switch off"),
-    },
-    VerbSpec {
-        name: "restart",
-        help: "Ends the connection and makes a new one; a quick tunnel gets a new address.",
-        args: &[],
-        button: None,
-    },
-    VerbSpec {
-        name: "status",
-        help: "Says whether this machine can be reached, and how.",
-        args: &[],
-        button: None,
-    },
-    VerbSpec {
-        name: "download",
-        help: "Downloads cloudflared from GitHub, where Cloudflare publishes it, for this program alone.",
-        args: &[],
-        button: None,
-    },
-    VerbSpec {
-        name: "url",
-        help: "Prints the address.",
-        args: &[],
-        button: None,
-    },
-];
 
 /// How long whoever switches it on waits for what comes of it.
 const START_MAX: Duration = Duration::from_secs(60);
@@ -122,6 +89,8 @@ pub struct Parts {
 /// The module.
 pub struct Tunnel {
     settings: Setting<TunnelSettings>,
+    file: Arc<SettingsFile>,
+    secrets: Arc<dyn Secrets>,
     notices: NoticeSender,
     wish: watch::Sender<Wish>,
     outside: watch::Sender<Outside>,
@@ -172,6 +141,8 @@ impl Tunnel {
         let (supervisor, handle) = Supervisor::new(program, setup);
         Ok(Arc::new(Self {
             settings,
+            file: Arc::clone(&cx.settings),
+            secrets: Arc::clone(&cx.secrets),
             notices: cx.notices.clone(),
             wish: watch::Sender::new(Wish::Off),
             outside: watch::Sender::new(Outside::default()),
@@ -221,6 +192,7 @@ impl Tunnel {
                 }
                 Ok(Reply::Text("Off.".to_owned()))
             }
+            "profiles" => self.act_on_profiles(&verb.args).await,
             "download" => self.download(verb.is_awaited).await,
             "status" => Ok(Reply::Text(self.sentence())),
             "url" => match self.url() {
@@ -379,7 +351,26 @@ impl Module for Tunnel {
     }
 
     fn needs_proof(&self, verb: &str) -> bool {
-        matches!(verb, "start" | "restart" | "download")
+        matches!(verb, "start" | "restart" | "download" | "profiles")
+    }
+
+    fn pages(&self) -> Vec<Page> {
+        vec![Page {
+            path: "/tunnel",
+            title: "Remote access",
+            icon: "remote",
+        }]
+    }
+
+    fn routes(self: Arc<Self>) -> axum::Router {
+        page::routes(self)
+    }
+
+    fn live(&self, _request: LiveRequest) -> Option<Box<dyn Feed>> {
+        Some(Box::new(page::Now {
+            status: self.status.subscribe(),
+            sent: None,
+        }))
     }
 
     fn call(&self, verb: Verb) -> BoxFuture<'_, Result<Reply, ActError>> {

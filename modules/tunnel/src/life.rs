@@ -2,6 +2,7 @@
 //! both when it does not.
 
 mod asking;
+mod closing;
 mod publishing;
 
 use std::{
@@ -31,6 +32,9 @@ use crate::{
 
 /// What a token's tunnel leads to is read so often, in case the line that tells a change was missed.
 const CONFIG_EVERY: Duration = Duration::from_secs(15);
+/// So often in a row it may not say what it leads to before nobody is answered.
+const MUTE_MAX: u8 = 2;
+
 /// Lives until `stop`; ends cloudflared before it returns.
 pub(crate) async fn run(module: Arc<Tunnel>, stop: CancellationToken) -> anyhow::Result<()> {
     let rest = CancellationToken::new();
@@ -84,6 +88,8 @@ struct Life<'m> {
     /// The reason goes when whoever gave it takes it back; others last until it is switched on again.
     may_pass: bool,
     connections: Option<u32>,
+    /// How often in a row it was asked what it leads to, and did not say.
+    mute: u8,
     /// `None` until cloudflared has said.
     hosts: Option<Vec<String>>,
     was_connected: bool,
@@ -113,13 +119,14 @@ impl<'m> Life<'m> {
             origin: module.origin.clone(),
             has_answer: false,
             objections: module.objections.clone(),
-            used: setting.get(),
+            used: setting.get().chosen(),
             setting,
             asking: JoinSet::new(),
             told: Told::default(),
             blocked: None,
             may_pass: false,
             connections: None,
+            mute: 0,
             hosts: None,
             was_connected: false,
             trouble: None,
@@ -151,9 +158,9 @@ impl<'m> Life<'m> {
                     self.on_rules().await;
                 } else { break },
                 changed = self.wish.changed() => if changed.is_ok() { self.on_wish().await } else { break },
-                changed = self.phase.changed() => if changed.is_ok() { self.on_phase() } else { break },
+                changed = self.phase.changed() => if changed.is_ok() { self.on_phase().await } else { break },
                 changed = self.run.changed() => if changed.is_ok() { self.on_run() } else { break },
-                settings = self.setting.changed() => self.on_settings(settings).await,
+                settings = self.setting.changed() => self.on_settings(settings.chosen()).await,
                 Some(said) = said.recv() => self.on_said(said),
                 Some(learned) = self.asking.join_next() => {
                     self.on_learned(learned.unwrap_or(Learned::Nothing)).await;
@@ -175,7 +182,7 @@ impl<'m> Life<'m> {
         }
         self.asking.shutdown().await;
         self.module.outside.send_replace(Outside::default());
-        self.on_phase();
+        self.phase.mark_unchanged();
         self.publish();
     }
 
@@ -195,7 +202,7 @@ impl<'m> Life<'m> {
                 self.close(StopKind::User).await;
             }
             Wish::On => {
-                self.used = self.setting.get();
+                self.used = self.setting.get().chosen();
                 self.blocked = self.objections.first();
                 self.may_pass = self.blocked.is_some();
                 if self.blocked.is_some() {
@@ -215,6 +222,7 @@ impl<'m> Life<'m> {
     fn ask_for_port(&self) {
         let outside = Outside {
             is_wanted: true,
+            is_held: false,
             port: self.used.port,
             hosts: self.allowed_hosts(),
         };
@@ -236,6 +244,10 @@ impl<'m> Life<'m> {
 
     /// Names that are answered: none before cloudflared said which are its own.
     fn allowed_hosts(&self) -> Vec<String> {
+        // It may lead anywhere meanwhile.
+        if self.mute >= MUTE_MAX {
+            return Vec::new();
+        }
         match self.used.mode {
             Mode::Manual | Mode::Local if !self.used.public_host.is_empty() => {
                 vec![self.used.public_host.clone()]
@@ -289,58 +301,21 @@ impl<'m> Life<'m> {
         }
     }
 
-    /// Ends cloudflared, and waits for nothing: that it ends is seen.
-    async fn end(&mut self, kind: StopKind) {
-        self.forget_run();
-        self.request(Request::Stop(kind)).await;
-    }
-
-    /// Closes the port in the same instant as the tunnel is told to end.
-    async fn close(&mut self, kind: StopKind) {
-        self.off_at = None;
-        self.forget_run();
-        self.module.outside.send_replace(Outside::default());
-        self.end(kind).await;
-    }
-
-    async fn block(&mut self, reason: String) {
-        tracing::warn!(reason, "remote access is shut");
-        audit_off(&reason);
-        self.module.notices.send(crate::told::shut(&reason));
-        self.blocked = Some(reason);
-        self.may_pass = false;
-        self.module.wish.send_replace(Wish::Off);
-        self.wish.mark_unchanged();
-        self.close(StopKind::Now).await;
-    }
-
-    async fn switch_off(&mut self, why: &str) {
-        audit_off(why);
-        self.module.notices.send(crate::told::shut(why));
-        self.module.wish.send_replace(Wish::Off);
-        self.wish.mark_unchanged();
-        self.blocked = None;
-        self.close(StopKind::User).await;
-    }
-
     fn forget_run(&mut self) {
         self.connections = None;
         self.hosts = None;
+        self.mute = 0;
         self.was_connected = false;
         self.trouble = None;
         self.lost_since = None;
         self.ask_at = None;
     }
 
-    fn on_phase(&mut self) {
-        self.phase.mark_unchanged();
-    }
-
     /// A cloudflared answers, or none does any more.
     fn on_run(&mut self) {
         let has_run = self.run.borrow_and_update().is_some();
         self.forget_run();
-        if self.is_wanted() {
+        if self.is_wanted() && !self.is_held() {
             self.ask_for_port();
         }
         if has_run {
@@ -357,9 +332,13 @@ impl<'m> Life<'m> {
         }
         self.used = settings;
         if is_other && self.is_wanted() {
+            self.release_port();
             self.end(StopKind::User).await;
-            self.ask_for_port();
-            self.on_rules().await;
+            // Otherwise the next one is asked for when cloudflared is gone.
+            if !self.is_held() {
+                self.ask_for_port();
+                self.on_rules().await;
+            }
         }
     }
 

@@ -3,7 +3,11 @@
 use kit::{Applies, Field, Kind, Section};
 use serde::{Deserialize, Serialize};
 
-use crate::arguments;
+use crate::{
+    arguments,
+    profiles::{self, Profiles},
+    words::Names,
+};
 
 /// The `[tunnel]` table.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -27,7 +31,14 @@ pub struct TunnelSettings {
     pub tunnel_id: String,
     /// Its credentials file.
     pub credentials: String,
+    /// The profile in use; empty means none, and then the values above count.
+    pub profile: String,
+    /// Several tunnels of one owner.
+    pub profiles: Profiles,
 }
+
+/// The words for the kinds of tunnels.
+pub(crate) const MODES: &[&str] = &["quick", "token", "local", "manual"];
 
 /// How this machine is reached.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -68,11 +79,40 @@ impl Default for TunnelSettings {
             public_host: String::new(),
             tunnel_id: String::new(),
             credentials: String::new(),
+            profile: String::new(),
+            profiles: Profiles::new(),
         }
     }
 }
 
 impl TunnelSettings {
+    /// The same with the values of the chosen profile.
+    pub fn chosen(&self) -> Self {
+        let Some(profile) = self.profiles.get(&self.profile).cloned() else {
+            return self.clone();
+        };
+        Self {
+            mode: profile.mode,
+            public_host: profile.public_host,
+            tunnel_id: profile.tunnel_id,
+            credentials: profile.credentials,
+            extra_args: profile.extra_args,
+            ..self.clone()
+        }
+    }
+
+    /// How what is in force is called.
+    pub(crate) fn names(&self) -> Names {
+        let table = match self.profile.as_str() {
+            "" => "tunnel".to_owned(),
+            profile => format!("tunnel.profiles.{profile}"),
+        };
+        Names {
+            token: token_name(&self.profile),
+            table,
+        }
+    }
+
     /// Whether a tunnel started with `self` runs differently from one started with `other`.
     pub(crate) fn starts_differently(&self, other: &Self) -> bool {
         let what = |settings: &Self| {
@@ -84,6 +124,7 @@ impl TunnelSettings {
                 settings.public_host.clone(),
                 settings.tunnel_id.clone(),
                 settings.credentials.clone(),
+                (settings.mode == Mode::Token).then(|| settings.profile.clone()),
             )
         };
         what(self) != what(other)
@@ -106,7 +147,7 @@ impl Section for TunnelSettings {
             help: "quick: a new address at each start, no account. token: a tunnel you made at Cloudflare; store its token \
                    with `nexus secret set tunnel-token --stdin`. local: a tunnel with a credentials file. manual: you run \
                    cloudflared yourself.",
-            kind: Kind::Choice(&["quick", "token", "local", "manual"]),
+            kind: Kind::Choice(MODES),
             applies: Applies::Now,
         },
         Field {
@@ -167,23 +208,55 @@ impl Section for TunnelSettings {
             kind: Kind::Path,
             applies: Applies::Now,
         },
+        Field {
+            key: "profile",
+            label: "Profile",
+            help: "Which of your profiles is used. Empty: none, and the values here count.",
+            kind: Kind::Text { chars_max: 32 },
+            applies: Applies::Now,
+        },
+        Field {
+            key: "profiles",
+            label: "Profiles",
+            help: "Several tunnels by name; see `nexus tunnel profiles`.",
+            kind: Kind::Tables(profiles::FIELDS),
+            applies: Applies::Now,
+        },
     ];
 
     fn check(&self) -> Result<(), String> {
-        arguments::check(&self.extra_args)?;
-        if !self.public_host.is_empty() && !is_host(&self.public_host) {
-            return Err(format!(
-                "`tunnel.public_host` must be a name such as nexus.example.com, not {:?}",
-                self.public_host
-            ));
-        }
-        if !self.tunnel_id.is_empty() && !is_uuid(&self.tunnel_id) {
-            return Err(format!(
-                "`tunnel.tunnel_id` must be the id of a tunnel such as 1fad5712-f9f8-4f7b-99b3-98ea7ae98196, not {:?}",
-                self.tunnel_id
-            ));
-        }
-        Ok(())
+        check_connection("tunnel", &self.public_host, &self.tunnel_id, &self.extra_args)?;
+        profiles::check(self)
+    }
+}
+
+/// Looks at what a tunnel is reached with; `table` is where it stands.
+pub(crate) fn check_connection(
+    table: &str,
+    public_host: &str,
+    tunnel_id: &str,
+    extra_args: &[String],
+) -> Result<(), String> {
+    arguments::check(extra_args).map_err(|error| format!("`{table}.extra_args` {error}"))?;
+    if !public_host.is_empty() && !is_host(public_host) {
+        return Err(format!(
+            "`{table}.public_host` must be a name such as nexus.example.com, not {public_host:?}"
+        ));
+    }
+    if !tunnel_id.is_empty() && !is_uuid(tunnel_id) {
+        return Err(format!(
+            "`{table}.tunnel_id` must be the id of a tunnel such as 1fad5712-f9f8-4f7b-99b3-98ea7ae98196, not {tunnel_id:?}"
+        ));
+    }
+    Ok(())
+}
+
+/// Under which name the token of a profile's tunnel is kept; of none, for an empty name.
+pub(crate) fn token_name(profile: &str) -> String {
+    if profile.is_empty() {
+        "tunnel-token".to_owned()
+    } else {
+        format!("tunnel-token-{profile}")
     }
 }
 

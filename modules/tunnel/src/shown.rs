@@ -9,7 +9,7 @@ use supervisor::Phase;
 use crate::{
     download::{Downloads, Progress},
     settings::Mode,
-    words::Trouble,
+    words::{Names, Trouble},
 };
 
 /// Offered while a quick tunnel does not come back.
@@ -41,6 +41,10 @@ pub(crate) struct View {
     /// Whether it has been without a connection for long.
     pub(crate) is_long_lost: bool,
     pub(crate) trouble: Option<Trouble>,
+    /// How the settings in force are called.
+    pub(crate) names: Names,
+    /// The profile in use; empty for none.
+    pub(crate) profile: String,
     pub(crate) host: Option<String>,
     /// cloudflared said under which names it serves, and there is none.
     pub(crate) is_nameless: bool,
@@ -129,7 +133,7 @@ fn running(view: &View) -> (State, Option<String>) {
         } else {
             State::Degraded
         };
-        return (state, Some(trouble.sentence().to_owned()));
+        return (state, Some(trouble.sentence(&view.names)));
     }
     if view.is_long_lost && view.mode == Mode::Quick {
         return (
@@ -170,6 +174,9 @@ pub(crate) fn status(view: &View, since: SystemTime) -> Status {
     }
     if is_on {
         status.facts.push(Fact("Kind", view.mode.as_str().to_owned()));
+        if !view.profile.is_empty() {
+            status.facts.push(Fact("Profile", view.profile.clone()));
+        }
         if let Some(count) = view.connections {
             status.facts.push(Fact("Connections", count.to_string()));
         }
@@ -188,6 +195,10 @@ pub(crate) fn status(view: &View, since: SystemTime) -> Status {
     status.details = [
         ("public_url", json!(url)),
         ("mode", json!(is_on.then(|| view.mode.as_str()))),
+        (
+            "profile",
+            json!((is_on && !view.profile.is_empty()).then_some(view.profile.as_str())),
+        ),
         ("pid", json!(view.phase.pid().filter(|_| is_on))),
         ("connections", json!(view.connections.filter(|_| is_on))),
         ("version", json!(view.version)),
@@ -229,6 +240,7 @@ pub(crate) fn menu(status: &Status) -> Vec<Entry> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::settings::TunnelSettings;
 
     fn view() -> View {
         View {
@@ -241,6 +253,8 @@ mod tests {
             was_connected: true,
             is_long_lost: false,
             trouble: None,
+            names: TunnelSettings::default().names(),
+            profile: String::new(),
             host: Some("a-b.trycloudflare.com".to_owned()),
             is_nameless: false,
             off_at: None,

@@ -13,6 +13,15 @@ use crate::line::Line;
 const LIMITED_FIRST: Duration = Duration::from_secs(60);
 const LIMITED_LONGEST: Duration = Duration::from_secs(30 * 60);
 
+/// What a person has to name to change something.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Names {
+    /// The secret that is the tunnel's token.
+    pub(crate) token: String,
+    /// The table with the settings in force.
+    pub(crate) table: String,
+}
+
 /// What a line of a running cloudflared says that has to be acted on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Said {
@@ -41,24 +50,25 @@ pub(crate) enum Trouble {
 
 impl Trouble {
     /// What happened and what to do.
-    pub(crate) fn sentence(self) -> &'static str {
+    pub(crate) fn sentence(self, names: &Names) -> String {
+        let Names { token, table } = names;
         match self {
-            Self::Refused => {
+            Self::Refused => format!(
                 "Cloudflare refuses this tunnel's token: it was replaced or belongs to another tunnel. Copy the token from \
-                 Cloudflare's page of the tunnel and store it with `nexus secret set tunnel-token --stdin`."
-            }
-            Self::Deleted => {
+                 Cloudflare's page of the tunnel and store it with `nexus secret set {token} --stdin`."
+            ),
+            Self::Deleted => format!(
                 "Cloudflare does not know this tunnel: it was deleted. Make a new one and store its token with `nexus secret \
-                 set tunnel-token --stdin`, or use `nexus settings set tunnel.mode quick`."
-            }
-            Self::Silent => {
+                 set {token} --stdin`, or use `nexus settings set {table}.mode quick`."
+            ),
+            Self::Silent => format!(
                 "Cloudflare ends the connection without saying why. Most often the tunnel was deleted or its token \
-                 replaced; `nexus settings set tunnel.extra_args '[\"--protocol\", \"http2\"]'` makes it say the reason."
-            }
-            Self::Blocked => {
+                 replaced; `nexus settings set {table}.extra_args '[\"--protocol\", \"http2\"]'` makes it say the reason."
+            ),
+            Self::Blocked => format!(
                 "Nothing of Cloudflare answers over UDP port 7844, which some networks block. `nexus settings set \
-                 tunnel.extra_args '[\"--protocol\", \"http2\"]'` goes over TCP instead."
-            }
+                 {table}.extra_args '[\"--protocol\", \"http2\"]'` goes over TCP instead."
+            ),
         }
     }
 
@@ -101,7 +111,8 @@ pub(crate) fn said(text: &str) -> Option<Said> {
 }
 
 /// What an unasked end means for the next start.
-pub(crate) fn judge(exit: Exit, last_output: &[String]) -> Option<Refusal> {
+pub(crate) fn judge(exit: Exit, last_output: &[String], names: &Names) -> Option<Refusal> {
+    let Names { token, table } = names;
     let lines: Vec<String> = last_output.iter().map(|text| Line::parse(text).whole()).collect();
     let has = |words: &str| lines.iter().any(|line| line.contains(words));
     let last = lines.last().map(String::as_str).unwrap_or_default();
@@ -115,15 +126,14 @@ pub(crate) fn judge(exit: Exit, last_output: &[String]) -> Option<Refusal> {
     if exit == Exit::Code(0) && has("Incorrect Usage") {
         return permanent(format!(
             "cloudflared does not understand how it was started ({last}): it is too old for an option in \
-             `tunnel.extra_args`. Update cloudflared, or empty that setting."
+             `{table}.extra_args`. Update cloudflared, or empty that setting."
         ));
     }
     if has("Provided Tunnel token is not valid") {
-        return permanent(
+        return permanent(format!(
             "The tunnel's token is not one: copy it from Cloudflare's page of the tunnel, without the command around it, \
-             and store it with `nexus secret set tunnel-token --stdin`."
-                .to_owned(),
-        );
+             and store it with `nexus secret set {token} --stdin`."
+        ));
     }
     if has("error code: 1015")
         || last_output
@@ -144,24 +154,22 @@ pub(crate) fn judge(exit: Exit, last_output: &[String]) -> Option<Refusal> {
         return transient("Cloudflare's service for quick tunnels does not work at this moment");
     }
     if has("Tunnel credentials file") || has("tunnel credentials file not found") {
-        return permanent(
+        return permanent(format!(
             "The tunnel's credentials file cannot be used. Name the one that `cloudflared tunnel create` wrote with `nexus \
-             settings set tunnel.credentials PATH`."
-                .to_owned(),
-        );
+             settings set {table}.credentials PATH`."
+        ));
     }
     if has("Invalid JSON when parsing tunnel credentials file") {
-        return permanent(
+        return permanent(format!(
             "The tunnel's credentials file holds no credentials. Name the one that `cloudflared tunnel create` wrote with \
-             `nexus settings set tunnel.credentials PATH`."
-                .to_owned(),
-        );
+             `nexus settings set {table}.credentials PATH`."
+        ));
     }
     if has("Unauthorized: Invalid tunnel secret") {
-        return permanent(Trouble::Refused.sentence().to_owned());
+        return permanent(Trouble::Refused.sentence(names));
     }
     if has("Tunnel not found") {
-        return permanent(Trouble::Deleted.sentence().to_owned());
+        return permanent(Trouble::Deleted.sentence(names));
     }
     if has("Couldn't start tunnel") || has("error parsing YAML") || has("error parsing tunnel ID") {
         return permanent(format!("cloudflared cannot run with these settings: {last}"));

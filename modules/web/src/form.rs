@@ -129,6 +129,8 @@ pub fn setting(key: &str, field: &Field, value: &str, problem: Option<&str>) -> 
         Kind::Text { .. } => plain(Input::Text),
         Kind::Path => plain(Input::Path),
         Kind::List | Kind::Table => plain(Input::Lines),
+        // More than a form can show; commands and the file have it.
+        Kind::Tables(_) => html! {},
         Kind::Switch => html! {
             div.field.switch {
                 input type="hidden" name=(key) value="false";
@@ -165,7 +167,7 @@ pub fn to_toml(kind: Kind, posted: &str) -> String {
     let quoted = |text: &str| toml_edit::Value::from(text).to_string();
     let lines = || posted.lines().map(str::trim).filter(|line| !line.is_empty());
     match kind {
-        Kind::Switch | Kind::Number { .. } => posted.trim().to_owned(),
+        Kind::Switch | Kind::Number { .. } | Kind::Tables(_) => posted.trim().to_owned(),
         Kind::Text { .. } | Kind::Path | Kind::Choice(_) => quoted(posted.trim()),
         Kind::List => {
             let items: Vec<String> = lines().map(quoted).collect();

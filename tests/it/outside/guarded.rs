@@ -217,9 +217,14 @@ fn free_port() -> u16 {
 
 #[track_caller]
 pub fn store_token(agent: &Agent, token: &str) {
+    store_secret(agent, "tunnel-token", token);
+}
+
+#[track_caller]
+pub fn store_secret(agent: &Agent, name: &str, token: &str) {
     use std::io::Write;
     let mut child = agent
-        .command(&["secret", "set", "tunnel-token", "--stdin"])
+        .command(&["secret", "set", name, "--stdin"])
         .stdin(std::process::Stdio::piped())
         .stdout(std::process::Stdio::null())
         .spawn()
@@ -227,9 +232,6 @@ pub fn store_token(agent: &Agent, token: &str) {
     writeln!(child.stdin.take().unwrap(), "{token}").unwrap();
     assert!(child.wait().unwrap().success());
     until("the token to be stored", PATIENCE, || {
-        agent
-            .ask(&["secret", "list"])
-            .contains("tunnel-token")
-            .then_some(())
+        agent.ask(&["secret", "list"]).contains(name).then_some(())
     });
 }

@@ -41,6 +41,7 @@ async fn only_the_card_that_changed_is_sent() {
         ("set-up", State::Running),
     ]));
     let source = Source {
+        has_controls: true,
         overview: receiver,
         verbs: Arc::new([]),
         tails: Tails::none(),
@@ -67,6 +68,7 @@ async fn a_flood_of_output_is_shown_twice_a_second() {
     let (_sender, receiver) = watch::channel(overview(&[("opencode", State::Healthy)]));
     let read = Arc::clone(&lines);
     let source = Source {
+        has_controls: true,
         overview: receiver,
         verbs: Arc::new([]),
         tails: Tails {
@@ -103,6 +105,7 @@ async fn a_part_with_nothing_to_say_has_no_card_until_it_has() {
     let states = |set_up| overview(&[("opencode", State::Healthy), ("set-up", set_up)]);
     let (sender, receiver) = watch::channel(states(State::Running));
     let source = Source {
+        has_controls: true,
         overview: receiver,
         verbs: Arc::new([]),
         tails: Tails::none(),

@@ -1,6 +1,6 @@
 use std::{net::IpAddr, time::SystemTime};
 
-use kit::{Dirs, NoticeSender, Secret};
+use kit::{Dirs, NoticeSender, Secret, SettingsFile};
 use store::Store;
 
 use axum::http::header;
@@ -35,6 +35,7 @@ fn keys(folder: &std::path::Path) -> Arc<Keys> {
         Arc::new(crate::second::tests::OneSecret::default()),
         NoticeSender::channel().0,
         Arc::new(Clock::over(Arc::new(SystemTime::now))),
+        Arc::new(SettingsFile::look(&folder.join("settings.toml"))),
     );
     Arc::new(keys.unwrap())
 }

@@ -13,6 +13,7 @@ use store::{
 
 use super::{Kind, Session};
 use crate::{
+    allowance::Allowance,
     clock::{from_ms, to_ms},
     token::Fingerprint,
 };
@@ -64,6 +65,7 @@ fn session(row: &Row<'_>) -> store::rusqlite::Result<Option<(Fingerprint, Arc<Se
         used_ms: AtomicU64::new(ms(7)?),
         ended: CancellationToken::new(),
         streams: AtomicUsize::new(0),
+        allowance: Allowance::default(),
     };
     Ok(Some((fingerprint, Arc::new(session))))
 }

@@ -300,6 +300,7 @@ impl House {
     pub async fn open_outside(&self, host: &str) -> Outdoors {
         self.outside.send_replace(Outside {
             is_wanted: true,
+            is_held: false,
             port: 0,
             hosts: vec![host.to_owned()],
         });

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a story ends at its first surprise")]
 
 mod access;
+mod away;
 mod cross_site;
 mod entering;
 mod framing;

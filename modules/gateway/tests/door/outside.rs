@@ -23,6 +23,7 @@ async fn nothing_is_open_until_it_is_wanted_and_a_password_is_set() {
 
     house.outside.send_replace(Outside {
         is_wanted: true,
+        is_held: false,
         port: 0,
         hosts: vec![HOST.to_owned()],
     });

@@ -35,6 +35,9 @@ pub struct Field {
     pub applies: Applies,
 }
 
+/// A text of a table; e.g. a variable of an environment.
+const TEXT: Kind = Kind::Text { chars_max: 32 * 1024 };
+
 /// What values a setting takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
@@ -62,6 +65,8 @@ pub enum Kind {
     List,
     /// A table of texts.
     Table,
+    /// Tables with these fields, by names that a person chooses.
+    Tables(&'static [Field]),
 }
 
 /// When a change takes effect.
@@ -71,6 +76,33 @@ pub enum Applies {
     Now,
     /// When the module's process starts the next time.
     OnRestart,
+}
+
+impl Field {
+    /// The field at `key` below its section: one of `fields`, or what stands inside a table of theirs, e.g. `env.NAME`.
+    pub(super) fn at(fields: &[Self], key: &str) -> Option<Self> {
+        fields.iter().find_map(|field| {
+            let rest = key.strip_prefix(field.key)?;
+            if rest.is_empty() {
+                return Some(*field);
+            }
+            let inner = rest.strip_prefix('.')?;
+            match field.kind {
+                Kind::Table => Some(Self { kind: TEXT, ..*field }),
+                Kind::Tables(fields) => match inner.split_once('.') {
+                    Some((_name, key)) => Self::at(fields, key),
+                    // One of the tables as a whole, to be taken away.
+                    None => Some(*field),
+                },
+                Kind::Switch
+                | Kind::Text { .. }
+                | Kind::Path
+                | Kind::Number { .. }
+                | Kind::Choice(_)
+                | Kind::List => None,
+            }
+        })
+    }
 }
 
 impl Kind {
@@ -83,7 +115,7 @@ impl Kind {
                     value.to_string().trim().trim_matches('"').to_owned()
                 }))
             }
-            Self::Text { .. } | Self::List | Self::Table => None,
+            Self::Text { .. } | Self::List | Self::Table | Self::Tables(_) => None,
         }
     }
 
@@ -108,6 +140,10 @@ impl Kind {
             Self::Table => value
                 .as_table_like()
                 .is_some_and(|table| table.iter().all(|(_, item)| item.is_str())),
+            Self::Tables(fields) => {
+                return check_tables(fields, value)
+                    .map_err(|found| found.unwrap_or_else(|| self.expectation()));
+            }
         };
         if fits { Ok(()) } else { Err(self.expectation()) }
     }
@@ -123,6 +159,27 @@ impl Kind {
             Self::Choice(words) => format!("must be one of {}", words.join(", ")),
             Self::List => "must be a list of texts, e.g. [\"a\", \"b\"]".to_owned(),
             Self::Table => "must be a table of texts, e.g. { NAME = \"value\" }".to_owned(),
+            Self::Tables(fields) => {
+                let keys: Vec<&str> = fields.iter().map(|field| field.key).collect();
+                format!("must be tables by name, each with {}", keys.join(", "))
+            }
         }
     }
+}
+
+/// What is wrong with tables by name: a sentence about the value that is, or nothing where they are no such tables.
+fn check_tables(fields: &[Field], value: &toml_edit::Item) -> Result<(), Option<String>> {
+    for (name, table) in value.as_table_like().ok_or(None)?.iter() {
+        let table = table.as_table_like().ok_or(None)?;
+        for field in fields {
+            if let Some(item) = super::value::find(table, field.key) {
+                let about = |expectation| format!("has a `{name}` whose `{}` {expectation}", field.key);
+                field
+                    .kind
+                    .check(item)
+                    .map_err(|expectation| Some(about(expectation)))?;
+            }
+        }
+    }
+    Ok(())
 }

@@ -296,24 +296,9 @@ impl SettingsFile {
         self.take_up(&mut inner)?;
         let inner = &mut *inner;
         let registered = inner.sections.get(section).ok_or_else(unknown)?;
-        // A key below a table setting (`opencode.env.NAME`) is set as one text of that table.
-        let field = registered
-            .fields
-            .iter()
-            .find(|field| {
-                field.key == rest
-                    || field.kind == super::Kind::Table
-                        && rest
-                            .strip_prefix(field.key)
-                            .is_some_and(|tail| tail.starts_with('.'))
-            })
-            .ok_or_else(unknown)?;
-        let whole = Field {
-            kind: if field.key == rest { field.kind } else { TEXT },
-            ..*field
-        };
-        let item = value(&whole).map_err(bad)?;
-        let told = whole.kind.told(item.as_ref());
+        let field = Field::at(registered.fields, rest).ok_or_else(unknown)?;
+        let item = value(&field).map_err(bad)?;
+        let told = field.kind.told(item.as_ref());
         let mut document = inner.document.clone();
         place(&mut document, key, item);
         let table = section_table(&document, section);
@@ -364,8 +349,6 @@ fn understood(bytes: &[u8]) -> Result<DocumentMut, Fault> {
         Fault::at(text, offset, error.message())
     })
 }
-
-const TEXT: super::Kind = super::Kind::Text { chars_max: 32 * 1024 };
 
 fn check(
     section: &str,

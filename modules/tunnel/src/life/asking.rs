@@ -21,6 +21,8 @@ pub(super) enum Learned {
     Hosts(Vec<String>),
     /// What it leads to that it must not.
     Foreign(String),
+    /// It does not say what it leads to.
+    Mute,
     /// Nothing new.
     Nothing,
 }
@@ -52,9 +54,10 @@ impl Life<'_> {
                 } else {
                     metrics.quick_host(run.metrics_port).await
                 };
-                if let Some(served) = metrics.served(run.metrics_port).await
-                    && let Some(target) = served.foreign(run.origin_port)
-                {
+                let Some(served) = metrics.served(run.metrics_port).await else {
+                    return Learned::Mute;
+                };
+                if let Some(target) = served.foreign(run.origin_port) {
                     return Learned::Foreign(target.to_owned());
                 }
                 return host.map_or(Learned::Nothing, |host| Learned::Hosts(vec![host]));
@@ -64,7 +67,7 @@ impl Life<'_> {
                     Some(target) => Learned::Foreign(target.to_owned()),
                     None => Learned::Hosts(served.hosts(run.origin_port)),
                 },
-                None => Learned::Nothing,
+                None => Learned::Mute,
             }
         });
     }
@@ -73,19 +76,21 @@ impl Life<'_> {
         if self.run.borrow().is_none() {
             return;
         }
+        if matches!(learned, Learned::Mute) {
+            self.mute = self.mute.saturating_add(1);
+        }
         match learned {
             Learned::Connections(count) => self.on_connections(count).await,
             Learned::Hosts(hosts) => {
-                let hosts = Some(hosts);
-                if hosts != self.hosts {
-                    self.hosts = hosts;
-                    if self.is_wanted() {
-                        self.ask_for_port();
-                    }
-                }
+                self.hosts = Some(hosts);
+                self.mute = 0;
             }
             Learned::Foreign(target) => self.block(foreign(&target)).await,
-            Learned::Nothing => {}
+            Learned::Nothing if self.mute > 0 => self.mute = 0,
+            Learned::Mute | Learned::Nothing => {}
+        }
+        if self.is_wanted() && !self.is_held() {
+            self.ask_for_port();
         }
     }
 

@@ -23,6 +23,8 @@ impl Life<'_> {
                 .lost_since
                 .is_some_and(|since| since.elapsed() >= long_lost()),
             trouble: self.trouble,
+            names: self.used.names(),
+            profile: self.used.profile.clone(),
             host: self.allowed_hosts().first().cloned(),
             is_nameless: self.hosts.as_ref().is_some_and(Vec::is_empty),
             off_at: self.off_at.map(|(_, at)| at),

@@ -2,7 +2,7 @@ use super::*;
 
 fn end(exit: Exit, lines: &[&str]) -> Option<Refusal> {
     let lines: Vec<String> = lines.iter().map(|line| (*line).to_owned()).collect();
-    judge(exit, &lines)
+    judge(exit, &lines, &crate::TunnelSettings::default().names())
 }
 
 #[test]

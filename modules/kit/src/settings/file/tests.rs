@@ -10,6 +10,7 @@ struct Server {
     port: u16,
     restart: Restart,
     env: BTreeMap<String, String>,
+    by_name: BTreeMap<String, BTreeMap<String, String>>,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -55,6 +56,10 @@ impl Section for Server {
             },
         ),
         field("env", Kind::Table),
+        field(
+            "by_name",
+            Kind::Tables(&[field("mode", Kind::Choice(&["one", "two"]))]),
+        ),
     ];
 }
 
@@ -209,5 +214,30 @@ fn every_field_of_a_section_has_a_default_to_show() {
 
     let values: Vec<_> = file.list().into_iter().map(|entry| entry.value).collect();
 
-    assert_eq!(values, ["\"\"", "0", "5", "{}"]);
+    assert_eq!(values, ["\"\"", "0", "5", "{}", "{}"]);
+}
+
+#[test]
+fn a_value_of_a_table_by_name_is_set_and_taken_away_alone() {
+    let (_folder, file) = open("[server.by_name.work]\nmode = \"one\"\n");
+    file.section::<Server>();
+
+    file.set("server.by_name.home.mode", "two").unwrap();
+    assert!(matches!(
+        file.set("server.by_name.home.mode", "three"),
+        Err(SettingsError::BadValue { .. })
+    ));
+    assert!(matches!(
+        file.set("server.by_name.home.other", "x"),
+        Err(SettingsError::UnknownKey(_))
+    ));
+    assert!(file.set("server.by_name.home", "x").is_err());
+    assert!(
+        file.set("server.by_name", "{ away = { mode = \"three\" } }")
+            .is_err()
+    );
+    file.reset("server.by_name.work").unwrap();
+
+    let kept = file.get("server.by_name").unwrap();
+    assert!(kept.contains("home") && !kept.contains("work"), "{kept}");
 }
