@@ -122,9 +122,9 @@ pub fn build(
     );
     let mut modules: Vec<Arc<dyn Module>> = vec![
         Arc::clone(&opencode) as Arc<dyn Module>,
-        Arc::clone(&tunnel) as Arc<dyn Module>,
         chat,
         dashboard,
+        Arc::clone(&tunnel) as Arc<dyn Module>,
         notices,
         logs,
         onboarding,

@@ -26,7 +26,19 @@ pub(crate) const NOW_ID: &str = "tunnel-now";
 /// Fields a profile has of its own, in the order of the form.
 const OF_PROFILE: &[&str] = &["mode", "public_host", "tunnel_id", "credentials", "extra_args"];
 /// Fields that hold for all.
-const OF_ALL: &[&str] = &["port", "auto_off_h", "autostart", "path"];
+const OF_ALL: &[&str] = &["auto_off_h", "autostart", "port", "path"];
+/// Fields few people change.
+const RARE: &[&str] = &["extra_args", "port", "path"];
+
+/// For which kinds of tunnels a field counts; the others do not show it.
+fn kinds(key: &str) -> &'static str {
+    match key {
+        "public_host" => "local manual",
+        "tunnel_id" | "credentials" => "local",
+        "extra_args" | "path" => "quick token local",
+        _ => "quick token local manual",
+    }
+}
 
 /// What the page knows.
 pub(crate) struct View {
@@ -112,17 +124,27 @@ fn reached(view: &View) -> Markup {
     let line = |key: &'static str| {
         let field = TunnelSettings::FIELDS.iter().find(|field| field.key == key)?;
         let value = view.values.iter().find(|value| value.key == key)?;
-        Some(form::setting(key, field, &value.value, value.problem.as_deref()))
+        let line = form::setting(key, field, &value.value, value.problem.as_deref());
+        Some(html! { div.of-kinds data-kinds=(kinds(key)) { (line) } })
     };
+    let all = || OF_PROFILE.iter().chain(OF_ALL);
+    let is_rare_wrong = view
+        .values
+        .iter()
+        .any(|value| RARE.contains(&value.key) && value.problem.is_some());
     html! {
         section.card aria-labelledby="tunnel-kind" {
             h2 #tunnel-kind { "How this machine is reached" }
             @if !view.settings.profile.is_empty() {
-                p.muted { "Of the profile " strong { (view.settings.profile) } "; the last four hold for all." }
+                p.muted { "Of the profile " strong { (view.settings.profile) } "; “Off by itself”, “Start with the agent”, the port and the program, hold for all." }
             }
             @if let Some(problem) = &view.problem { (parts::message(Tone::Bad, problem)) }
             form method="post" action="/tunnel" {
-                @for key in OF_PROFILE.iter().chain(OF_ALL) { @if let Some(line) = line(key) { (line) } }
+                @for key in all().filter(|key| !RARE.contains(key)) { @if let Some(line) = line(key) { (line) } }
+                details.rare open[is_rare_wrong] {
+                    summary { "Further settings" }
+                    @for key in all().filter(|key| RARE.contains(key)) { @if let Some(line) = line(key) { (line) } }
+                }
                 button.button.primary type="submit" { "Save" }
             }
         }

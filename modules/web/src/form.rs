@@ -215,7 +215,7 @@ fn described(name: &str, help: &str, error: Option<&str>) -> Option<String> {
 }
 
 fn help(name: &str, text: &str) -> Markup {
-    html! { @if !text.is_empty() { p.help id=(format!("{name}-help")) { (text) } } }
+    html! { @if !text.is_empty() { p.help id=(format!("{name}-help")) { (parts::words(text)) } } }
 }
 
 /// What is wrong with the field called `name`, under the id by which [`line`] and [`choice`] refer to it.
