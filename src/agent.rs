@@ -96,7 +96,7 @@ async fn live_logged(
 ) -> anyhow::Result<()> {
     // The socket first: whoever started this process is waiting for it, and requests queue until they are answered.
     let server = Server::bind(&dirs.run).context("could not open the control socket")?;
-    let (store, damage) = open_store(&dirs, began)?;
+    let (store, damage, is_kept) = open_store(&dirs, began)?;
     let heard_all = CancellationToken::new();
     let recording = tokio::spawn(audit.record(store.clone())?.run(heard_all.clone()));
     let (notices, told) = NoticeSender::channel();
@@ -112,7 +112,7 @@ async fn live_logged(
         overview: overview.subscribe(),
     };
     // Kept until the end: whoever goes without a word is an objection of its own.
-    let unkept = watch::Sender::new(unkept(&dirs));
+    let unkept = watch::Sender::new((!is_kept).then(|| unkept(&dirs)));
     let mut built = modules::build(&cx, &store, capture, told, unkept.subscribe())?;
     tell_damage(&cx, damage);
     let stop = CancellationToken::new();
@@ -132,7 +132,7 @@ async fn live_logged(
             host.run(stop.clone()),
             server.run(desk, stop.clone()),
             shown,
-            greeting::greet(&built.door, desktop, start, &stop),
+            greeting::greet(&built.door, desktop, start, cx.overview.clone(), &stop),
         );
     };
     let lived = tokio::select! {
@@ -203,19 +203,17 @@ fn facts(dirs: &Dirs, start: Start, began: SystemTime) -> AgentFacts {
 }
 
 /// Why nobody may come in from outside while nothing can be saved.
-fn unkept(dirs: &Dirs) -> Option<String> {
-    (!kit::files::can_write_in(&dirs.state)).then(|| {
-        format!(
-            "Nothing can be saved in {}, so wrong passwords would be forgotten with each start. Make the folder writable for \
-             you, then start the program again.",
-            dirs.state.display()
-        )
-    })
+fn unkept(dirs: &Dirs) -> String {
+    format!(
+        "Nothing can be saved in {}, so wrong passwords would be forgotten with each start. Make the folder writable for \
+         you, then start the program again.",
+        dirs.state.display()
+    )
 }
 
 /// Opens the database, or one in memory where nothing can be written: a program that cannot remember is better than none.
-/// SQLite would open the file there, and fail at every change.
-fn open_store(dirs: &Dirs, began: SystemTime) -> anyhow::Result<(Store, Option<String>)> {
+/// SQLite would open the file there, and fail at every change. With what was wrong, and whether anything is kept.
+fn open_store(dirs: &Dirs, began: SystemTime) -> anyhow::Result<(Store, Option<String>, bool)> {
     if !kit::files::can_write_in(&dirs.state) {
         let damage = format!(
             "{} cannot be written to, so nothing is saved: logins, history and notices are forgotten when the program \
@@ -223,7 +221,7 @@ fn open_store(dirs: &Dirs, began: SystemTime) -> anyhow::Result<(Store, Option<S
             dirs.state.display()
         );
         tracing::error!("{damage}");
-        return Ok((Store::in_memory()?, Some(damage)));
+        return Ok((Store::in_memory()?, Some(damage), false));
     }
     let (store, quarantined) = Store::open(&dirs.database(), began)?;
     let damage = quarantined.map(|found| {
@@ -232,7 +230,7 @@ fn open_store(dirs: &Dirs, began: SystemTime) -> anyhow::Result<(Store, Option<S
             found.kept.display()
         )
     });
-    Ok((store, damage))
+    Ok((store, damage, true))
 }
 
 /// Says what was found broken at the start and what was done about it.

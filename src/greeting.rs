@@ -1,9 +1,10 @@
 //! What the agent says and shows once it serves.
 
-use std::sync::Arc;
+use std::{pin::pin, sync::Arc};
 
 use gateway::{Door, Purpose};
-use kit::CancellationToken;
+use kit::{CancellationToken, Overview, State};
+use tokio::sync::watch;
 
 use crate::{
     agent::Start,
@@ -26,14 +27,24 @@ pub(crate) async fn greet(
     door: &Door,
     desktop: Option<Arc<dyn Desktop>>,
     start: Start,
+    mut overview: watch::Receiver<Arc<Overview>>,
     stop: &CancellationToken,
 ) {
     let mut url = door.local_url();
-    let serving = tokio::select! {
-        () = stop.cancelled() => return,
-        serving = url.wait_for(Option::is_some) => serving.ok().and_then(|url| url.clone()),
+    let mut serving = pin!(url.wait_for(Option::is_some));
+    let mut is_told = false;
+    let url = loop {
+        tokio::select! {
+            () = stop.cancelled() => return,
+            url = &mut serving => break url.ok().and_then(|url| url.clone()),
+            // Whoever waits in front of a terminal would never learn why nothing comes.
+            Ok(overview) = overview.wait_for(|overview| trouble(overview).is_some()), if !is_told => {
+                is_told = true;
+                print::remark(&trouble(&overview).unwrap_or_default());
+            }
+        }
     };
-    let Some(url) = serving else { return };
+    let Some(url) = url else { return };
     tracing::info!(url, "serving");
     if start.is_headless || start.is_demo {
         let way_in = way_in(door, &url, start);
@@ -50,6 +61,12 @@ pub(crate) async fn greet(
             Err(failure) => print::remark(&failure.message),
         }
     }
+}
+
+/// Why the gateway does not serve, if it needs its owner.
+fn trouble(overview: &Overview) -> Option<String> {
+    let gateway = overview.status("gateway")?;
+    (gateway.state == State::NeedsAction).then(|| gateway.reason.clone().unwrap_or_default())
 }
 
 /// The link that is printed: always to the chat in a demonstration, else to the set-up while there is no password.

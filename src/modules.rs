@@ -24,7 +24,7 @@ use tokio::sync::{mpsc, watch};
 use tunnel::Tunnel;
 
 use kept::{Output, clean, hide, history, server};
-use outside::{access_keys, call, decisions};
+use outside::{access_keys, call, decisions, reached};
 
 use crate::cli::doctor::{Finding, Verdict};
 
@@ -80,6 +80,7 @@ pub fn build(
             origin: origin.subscribe(),
             objections: vec![opencode.unsafe_server(), unkept],
             decisions: decisions(cx),
+            reached: Arc::new(|host| Box::pin(reached(host))),
         },
     )?;
     let chat = Chat::new(

@@ -76,7 +76,9 @@ pub(crate) async fn answer(door: &Door, act: DevicesAct) -> Result<Value, Failur
         DevicesAct::Totp(act) => totp::answer(door, act).await,
         DevicesAct::Unlock => {
             door.allow_logins_from_outside().await.map_err(failed)?;
-            Ok(json!("Logging in from outside is allowed."))
+            Ok(json!(
+                "Logging in is allowed again, from outside and from every address."
+            ))
         }
         DevicesAct::Revoke { id: Some(id) } => match door.revoke(&id).await.map_err(failed)? {
             true => Ok(Value::Null),

@@ -4,6 +4,7 @@ mod doubtful;
 mod downloading;
 mod failing;
 mod guarded;
+mod own;
 
 use std::time::{Duration, Instant};
 
@@ -287,5 +288,27 @@ fn from_outside_only_the_named_folders_are_seen() {
         404
     );
     assert_eq!(owner.get(&format!("/chat/{closed}")).status, 200);
+    agent.quit();
+}
+
+#[test]
+fn the_address_is_looked_at_from_outside_and_says_so() {
+    let home = Home::new();
+    let cloudflare = Cloudflare::new(&home, "");
+    let public = cloudflare.addresses()["http"].as_str().unwrap().to_owned();
+    let mut options = cloudflare.used_by(Agent::options().home(home).idle());
+    options.env("NEXUS_TEST_PUBLIC", public.trim_start_matches("http://"));
+    let agent = options.start();
+    set_password(&agent);
+    switch_on(&agent);
+
+    let seen = |wanted: &'static str| {
+        agent.wait_for(&format!("it to be seen from outside: {wanted}"), |status| {
+            let facts = tunnel(status)["facts"].as_array().unwrap();
+            let of_reach = facts.iter().find(|fact| fact[0] == "Seen from outside");
+            of_reach.is_some_and(|fact| fact[1].as_str().unwrap().starts_with(wanted))
+        })
+    };
+    seen("yes, at ");
     agent.quit();
 }

@@ -32,3 +32,25 @@ fn the_printed_link_leads_to_an_answer_of_the_model() {
     });
     agent.quit();
 }
+
+#[test]
+fn where_the_port_is_taken_the_terminal_says_so_until_it_is_free() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port();
+    let settings = format!("[gateway]\nport = {port}");
+    let agent = Agent::options().idle().settings(&settings).spawn();
+
+    let said = |begin: &str, word: &str| {
+        until(&format!("it to say {word}"), PATIENCE, || {
+            let lines = agent.said();
+            let mut lines = lines.iter();
+            lines
+                .any(|line| line.starts_with(begin) && line.contains(word))
+                .then_some(())
+        });
+    };
+    said("stderr: ", &port.to_string());
+    drop(taken);
+    said("nexus ready ", &port.to_string());
+    agent.quit();
+}

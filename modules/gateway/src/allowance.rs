@@ -51,7 +51,10 @@ impl Span {
             };
         }
         let left_ms = length_ms - (now_ms - self.began_ms);
-        (count - self.at_begin, Duration::from_millis(left_ms))
+        (
+            count.saturating_sub(self.at_begin),
+            Duration::from_millis(left_ms),
+        )
     }
 }
 

@@ -16,7 +16,6 @@ use web::html;
 
 use crate::{
     answer::{self, No},
-    clock::Clock,
     form::FORM_BYTES_MAX,
     origin, path,
 };
@@ -26,7 +25,6 @@ use crate::{
 pub(crate) struct Api {
     pub(crate) modules: Arc<[Arc<dyn Module>]>,
     pub(crate) overview: watch::Receiver<Arc<Overview>>,
-    pub(crate) clock: Arc<Clock>,
 }
 
 pub(crate) fn routes(api: Api) -> Router {
@@ -56,7 +54,7 @@ async fn call(
     let (Some(module), Some(spec)) = (module, spec) else {
         return No::NotFound.answer(&headers);
     };
-    if module.needs_proof(&verb) && !is_proved_lately(request.extensions(), api.clock.now()) {
+    if module.needs_proof(&verb) && !is_proved_lately(request.extensions()) {
         return No::OldProof.answer(&headers);
     }
     let by = request
@@ -80,10 +78,10 @@ async fn call(
 }
 
 /// Whether whoever asks has proved lately who they are.
-pub(crate) fn is_proved_lately(extensions: &Extensions, now: SystemTime) -> bool {
+pub(crate) fn is_proved_lately(extensions: &Extensions) -> bool {
     extensions
         .get::<Caller>()
-        .is_some_and(|caller| caller.is_proved_lately(now))
+        .is_some_and(|caller| caller.is_proved_lately())
 }
 
 fn fits(spec: &VerbSpec, verb: &Verb) -> Result<(), ActError> {

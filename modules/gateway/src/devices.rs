@@ -45,7 +45,7 @@ pub(crate) async fn revoke(
     request: Request<Body>,
 ) -> Response<Body> {
     let headers = request.headers().clone();
-    let is_proved = api::is_proved_lately(request.extensions(), keys.clock.now());
+    let is_proved = api::is_proved_lately(request.extensions());
     let form = match Form::read(request).await {
         Ok(form) => form,
         Err(refusal) => return refusal,
@@ -72,7 +72,7 @@ pub(crate) async fn revoke(
 
 /// `POST /devices/outside` with `show` for each thing to be shown outside.
 pub(crate) async fn outside(State(keys): State<Arc<Keys>>, request: Request<Body>) -> Response<Body> {
-    if !api::is_proved_lately(request.extensions(), keys.clock.now()) {
+    if !api::is_proved_lately(request.extensions()) {
         return No::OldProof.answer(request.headers());
     }
     let headers = request.headers().clone();
@@ -104,7 +104,7 @@ pub(crate) async fn pair(
     Extension(chrome): Extension<Arc<Chrome>>,
     request: Request<Body>,
 ) -> Response<Body> {
-    if !api::is_proved_lately(request.extensions(), keys.clock.now()) {
+    if !api::is_proved_lately(request.extensions()) {
         return No::OldProof.answer(request.headers());
     }
     match Door(Arc::clone(&keys)).pairing() {

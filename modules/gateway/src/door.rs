@@ -109,7 +109,7 @@ impl Door {
         self.0.credential.is_set()
     }
 
-    /// Allows logging in from outside again, after too many wrong passwords had ended it.
+    /// Allows logging in again, after too many wrong passwords had ended it: from outside, and from every address.
     ///
     /// # Errors
     /// When the database fails.

@@ -5,6 +5,7 @@
 use std::{
     io,
     pin::Pin,
+    sync::Arc,
     task::{Context, Poll},
 };
 
@@ -13,10 +14,14 @@ use http_body::{Body, Frame, SizeHint};
 use kit::CancellationToken;
 use tokio_util::sync::WaitForCancellationFutureOwned;
 
+use crate::session::Session;
+
 /// See the module. Cut short, it fails, so that nobody takes what came for the whole.
 pub(crate) struct Ending<B> {
     body: B,
     session: CancellationToken,
+    /// Whose allowance the body comes from, if it is counted.
+    counted: Option<Arc<Session>>,
     /// Made when the body is waited for: one that is there at once costs nothing.
     ended: Option<Pin<Box<WaitForCancellationFutureOwned>>>,
 }
@@ -26,8 +31,14 @@ impl<B> Ending<B> {
         Self {
             body,
             session: session.clone(),
+            counted: None,
             ended: None,
         }
+    }
+
+    /// The same, counted for a session from outside.
+    pub(crate) fn counted(self, counted: Option<Arc<Session>>) -> Self {
+        Self { counted, ..self }
     }
 }
 
@@ -48,6 +59,11 @@ where
             return Poll::Ready(Some(Err(io::ErrorKind::ConnectionAborted.into())));
         }
         if let Poll::Ready(frame) = Pin::new(&mut this.body).poll_frame(cx) {
+            if let (Some(session), Some(Ok(frame))) = (&this.counted, &frame) {
+                session
+                    .allowance
+                    .spend(frame.data_ref().map_or(0, Bytes::len) as u64);
+            }
             return Poll::Ready(frame.map(|frame| frame.map_err(io::Error::other)));
         }
         let waiting = || Box::pin(this.session.clone().cancelled_owned());

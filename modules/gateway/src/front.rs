@@ -1,11 +1,6 @@
 //! The way of a request: which host, who, from where, and only then what.
 
-use std::{
-    net::IpAddr,
-    panic::AssertUnwindSafe,
-    sync::Arc,
-    time::{Duration, SystemTime},
-};
+use std::{net::IpAddr, panic::AssertUnwindSafe, sync::Arc, time::SystemTime};
 
 use axum::{
     Router,
@@ -21,7 +16,6 @@ use tower::ServiceExt;
 
 use crate::{
     access::{Access, Passed},
-    allowance::Limits,
     answer::{self, No},
     clock::to_ms,
     ending::Ending,
@@ -177,7 +171,11 @@ impl Front {
             Listener::Local => None,
             Listener::Tunnel => {
                 let settings = self.keys.settings.get();
-                if let Err(wait) = self.count(&session, &request, settings.limits()) {
+                let now_ms = to_ms(self.keys.clock.now());
+                // The way out is always open.
+                let counted = session.allowance.request(now_ms, settings.limits());
+                if let Err(wait) = counted.or_else(|wait| if path == "/logout" { Ok(()) } else { Err(wait) })
+                {
                     return No::UsedUp.answer_later(request.headers(), wait);
                 }
                 Some(settings.reach())
@@ -191,19 +189,9 @@ impl Front {
             let from = path.len() - rest.len() - 1;
             return self.proxy.answer(&self.keys, &session, from, request).await;
         }
-        let request = request.map(|body| Ending::new(body, &session.ended));
+        let counted = reach.is_some().then(|| Arc::clone(&session));
+        let request = request.map(|body| Ending::new(body, &session.ended).counted(counted));
         self.inside(visit, reach, session, request).await
-    }
-
-    /// Counts a request from outside.
-    fn count(&self, session: &Session, request: &Request<Incoming>, limits: Limits) -> Result<(), Duration> {
-        let now_ms = to_ms(self.keys.clock.now());
-        session.allowance.request(now_ms, limits)?;
-        // As it says itself; what it sends without a length is small or refused.
-        let length = request.headers().get("content-length");
-        let length = length.and_then(|length| length.to_str().ok()?.parse().ok());
-        session.allowance.spend(length.unwrap_or(0));
-        Ok(())
     }
 
     /// Whether a request in a session comes from a page of ours, as far as its kind has to.
@@ -253,7 +241,7 @@ impl Front {
         request: Request<Ending<Incoming>>,
     ) -> Response<Body> {
         let mut request = request.map(Body::new);
-        let caller = session.caller();
+        let caller = session.caller(self.keys.clock.now());
         let is_own_window = session.kind == Kind::Window;
         let pages = match &reach {
             None => Arc::clone(&self.pages),

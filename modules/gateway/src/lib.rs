@@ -140,7 +140,6 @@ impl Gateway {
         let api = Api {
             modules: Arc::clone(&modules),
             overview: cx.overview.clone(),
-            clock: Arc::clone(&keys.clock),
         };
         let live = Live {
             keys: Arc::clone(&keys),

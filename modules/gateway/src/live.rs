@@ -23,6 +23,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::{
     answer::No,
+    clock::to_ms,
     front::Visit,
     keys::{Keys, StreamPlace},
     session::Session,
@@ -171,7 +172,7 @@ async fn serve(
         // Cloudflare Access asks anew then.
         () = over => End::Reload,
         () = Shown::withdrawn(shown.as_ref()) => End::Reload,
-        end = talk(&mut socket, &mut *view, &mut *header, shown.as_ref().map(|_| &*place.session)) => end,
+        end = talk(&mut socket, &mut *view, &mut *header, shown.as_ref().map(|shown| (&*place.session, &*shown.keys))) => end,
     };
     let code = match end {
         End::Reload => web::live::CLOSE_RELOAD,
@@ -192,7 +193,7 @@ async fn talk(
     socket: &mut WebSocket,
     view: &mut dyn Feed,
     header: &mut dyn Feed,
-    counted: Option<&Session>,
+    counted: Option<(&Session, &Keys)>,
 ) -> End {
     let gap = Duration::from_secs(1) / FRAMES_PER_S;
     let mut next_frame = Instant::now();
@@ -202,6 +203,9 @@ async fn talk(
         let message = tokio::select! {
             heard = socket.recv() => {
                 last_heard = Instant::now();
+                if let (Some((session, _)), Some(Ok(message))) = (counted, &heard) {
+                    session.allowance.spend(message.clone().into_data().len() as u64);
+                }
                 match heard {
                     Some(Ok(Message::Text(text))) if text.as_str() == web::live::PROBE => {
                         Message::Text(web::live::ALIVE.into())
@@ -228,8 +232,12 @@ async fn talk(
                 Message::Ping(Vec::new().into())
             }
         };
-        if let (Some(session), Message::Text(text)) = (counted, &message) {
+        if let (Some((session, keys)), Message::Text(text)) = (counted, &message) {
             session.allowance.spend(text.len() as u64);
+            let (now_ms, limits) = (to_ms(keys.clock.now()), keys.settings.get().limits());
+            if session.allowance.check(now_ms, limits).is_err() {
+                return End::Away;
+            }
         }
         match timeout(SEND_MAX, socket.send(message)).await {
             Ok(Ok(())) => {}

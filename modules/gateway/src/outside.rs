@@ -75,8 +75,11 @@ impl Tunnelled {
                     refused_by = None;
                     tokio::select! {
                         () = stop.cancelled() => return,
-                        () = self.serve(&wish, &mut wanted) => continue,
+                        () = self.serve(&wish, &mut wanted) => {}
                     }
+                    // What comes next is an answer of its own.
+                    was_wanted = false;
+                    continue;
                 }
                 Some(reason) if wish.is_wanted || is_refused => self.say(Origin::Refused(reason)),
                 Some(_) | None => self.say(Origin::Closed),
@@ -121,7 +124,7 @@ impl Tunnelled {
                 return;
             }
         };
-        let Some(port) = self.remember(&socket).await else {
+        let Ok(port) = socket.local_addr().map(|address| address.port()) else {
             return;
         };
         if let Err(error) = self.end_sessions_of(former, port).await {
@@ -131,6 +134,10 @@ impl Tunnelled {
             )
             .await;
             return;
+        }
+        // Only now: whoever's sessions could not be ended would be let in by them after the next start.
+        if let Err(error) = keys::remember(&self.keys.store, PORT, port.to_string()).await {
+            tracing::warn!(%error, "the tunnel's port could not be remembered");
         }
         // The port stays ours for a moment longer than anybody is served there.
         let (socket, held) = match twice(socket) {
@@ -254,14 +261,6 @@ impl Tunnelled {
         Ok(())
     }
 
-    async fn remember(&self, socket: &TcpListener) -> Option<u16> {
-        let port = socket.local_addr().ok()?.port();
-        if let Err(error) = keys::remember(&self.keys.store, PORT, port.to_string()).await {
-            tracing::warn!(%error, "the tunnel's port could not be remembered");
-        }
-        Some(port)
-    }
-
     fn last_port(&self) -> Option<u16> {
         keys::fact(&self.keys.store, PORT).ok()??.parse().ok()
     }
@@ -271,7 +270,7 @@ impl Tunnelled {
         if let Some(reason) = local_fault(&self.local).or_else(|| self.front.access.fault()) {
             return Some(reason);
         }
-        // Read here rather than on a thread of its own: waking one every second costs more than a read this small.
+        // Read here rather than on a thread of its own: waking one costs more than a read this small.
         match self.keys.credential.read() {
             Stored::Set(_) => None,
             Stored::Absent => Some(

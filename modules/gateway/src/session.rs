@@ -110,9 +110,10 @@ impl Session {
         from_ms(self.used_ms.load(Ordering::Relaxed))
     }
 
-    /// The caller of a request in this session.
-    pub fn caller(&self) -> Caller {
+    /// The caller of a request in this session at `now`.
+    pub fn caller(&self, now: SystemTime) -> Caller {
         Caller {
+            asked_at: now,
             session: self.id.clone(),
             listener: self.listener,
             proved_at: from_ms(self.proved_ms.load(Ordering::Relaxed)),

@@ -174,13 +174,18 @@ impl Throttle {
         self.save(attempt.listener, vec![attempt.source]).await
     }
 
-    /// The owner allows attempts from outside again.
+    /// The owner allows attempts again, from outside and from every address that was locked.
     ///
     /// # Errors
     /// When the database fails; they are allowed until the next restart then.
     pub async fn reopen(&self) -> Result<(), StoreError> {
-        self.books().outsiders.reopen();
-        self.save(Listener::Tunnel, Vec::new()).await
+        let forgiven = {
+            let mut books = self.books();
+            books.outsiders.reopen();
+            books.ledger.forgive();
+            books.ledger.take_forgotten()
+        };
+        self.save(Listener::Tunnel, forgiven).await
     }
 
     /// Makes the database say of `sources` what the books say when it is their turn: whoever writes last, writes the
@@ -289,7 +294,7 @@ mod tests {
         for number in 0..u32::try_from(ledger::SOURCES_MAX).unwrap() + 50 {
             let address = IpAddr::V4(Ipv4Addr::from_bits(0x0a00_0000 + number));
             throttle.admit(Listener::Tunnel, address).await.unwrap().ok();
-            throttle.reopen().await.unwrap();
+            throttle.books().outsiders.reopen();
         }
 
         let rows: u32 = store

@@ -33,11 +33,34 @@ pub struct Caller {
     pub listener: Listener,
     /// When this person last proved who they are (password or ticket).
     pub proved_at: SystemTime,
+    /// When this request came, by the same clock: the gateway's, which is never set back.
+    pub asked_at: SystemTime,
 }
 
 impl Caller {
     /// Whether it was lately: a page left open on a desk must not open more.
-    pub fn is_proved_lately(&self, now: SystemTime) -> bool {
-        now.duration_since(self.proved_at).unwrap_or_default() < PROOF_LASTS
+    pub fn is_proved_lately(&self) -> bool {
+        let since = self.asked_at.duration_since(self.proved_at);
+        since.is_ok_and(|since| since < PROOF_LASTS)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_proof_lasts_ten_minutes_and_one_of_the_future_is_none() {
+        let caller = |proved_s, asked_s| Caller {
+            session: "9f3a6c01".to_owned(),
+            listener: Listener::Local,
+            proved_at: SystemTime::UNIX_EPOCH + Duration::from_secs(proved_s),
+            asked_at: SystemTime::UNIX_EPOCH + Duration::from_secs(asked_s),
+        };
+
+        assert!(caller(1000, 1000).is_proved_lately());
+        assert!(caller(1000, 1599).is_proved_lately());
+        assert!(!caller(1000, 1600).is_proved_lately());
+        assert!(!caller(1001, 1000).is_proved_lately());
     }
 }

@@ -179,6 +179,7 @@ mod tests {
                 session: String::new(),
                 listener: Listener::Local,
                 proved_at: SystemTime::now(),
+                asked_at: SystemTime::UNIX_EPOCH,
             },
         };
         let mut feed = Added::new(&capture, &asked.key, asked.cursor.as_deref()).unwrap();

@@ -137,8 +137,10 @@ impl Program for Cloudflared {
         if settings.mode == Mode::Local && (settings.public_host.is_empty() || settings.tunnel_id.is_empty())
         {
             return Err(Refusal::Permanent {
-                reason: "A local tunnel needs `tunnel.public_host` and `tunnel.tunnel_id`; set both with `nexus settings set`."
-                    .to_owned(),
+                reason: format!(
+                    "A local tunnel needs `{table}.public_host` and `{table}.tunnel_id`; set both with `nexus settings set`.",
+                    table = settings.names().table
+                ),
                 recheck: None,
             });
         }

@@ -1,11 +1,10 @@
 //! Keeps and chooses profiles, as asked.
 
-use kit::{ActError, Reply};
-use serde::Serialize;
+use kit::{ActError, Reply, SecretsError, SettingsError};
 
 use crate::{
     Tunnel,
-    profiles::{self, Act, Next},
+    profiles::{self, Act, Change, Profile},
     settings::token_name,
 };
 
@@ -13,69 +12,107 @@ impl Tunnel {
     /// Does what the words after `profiles` say.
     pub(crate) async fn act_on_profiles(&self, words: &[String]) -> Result<Reply, ActError> {
         let act = Act::parse(words).map_err(ActError::Usage)?;
+        // One after the other: each looks at what the one before has left.
+        let _choosing = self.choosing.lock().await;
         let settings = self.settings.get();
-        if act == Act::List {
-            return Ok(Reply::Text(profiles::listed(&settings)));
+        match profiles::change(&settings, &act).map_err(ActError::NeedsUser)? {
+            Change::None => return Ok(Reply::Json(profiles::listed(&settings))),
+            Change::Keep { name, profile } => self.keep(&name, &profile)?,
+            Change::Choose(name) => self.choose(&name)?,
+            Change::Rename {
+                from,
+                to,
+                profile,
+                is_chosen,
+            } => {
+                // Nothing is lost wherever it ends: the token is there under both names until all else is done.
+                self.copy_token(&from, &to).await?;
+                self.keep(&to, &profile)?;
+                if is_chosen {
+                    self.choose(&to)?;
+                }
+                self.forget(&from).await?;
+            }
+            Change::Delete(name) => self.forget(&name).await?,
         }
-        let next = profiles::next(&settings, &act).map_err(ActError::NeedsUser)?;
-        if let Some((from, to)) = &next.token {
-            self.move_token(from, to.as_deref()).await?;
-        }
-        self.keep(&next, &settings.profile)?;
         Ok(Reply::Text(done(&act)))
     }
 
-    /// Writes both down. No state in between names a profile that is not there.
-    fn keep(&self, next: &Next, former: &str) -> Result<(), ActError> {
-        let failed =
-            |error: &dyn std::fmt::Display| ActError::Failed(kit::text::sentence(&error.to_string()));
-        let write = |profiles: &profiles::Profiles| {
-            let text = profiles
-                .serialize(toml_edit::ser::ValueSerializer::new())
-                .map_err(|error| failed(&error))?;
+    fn keep(&self, name: &str, profile: &Profile) -> Result<(), ActError> {
+        let quoted = |text: &str| toml_edit::Value::from(text).to_string();
+        let arguments: toml_edit::Array = profile.extra_args.iter().map(String::as_str).collect();
+        for (key, value) in [
+            ("mode", quoted(profile.mode.as_str())),
+            ("public_host", quoted(&profile.public_host)),
+            ("tunnel_id", quoted(&profile.tunnel_id)),
+            ("credentials", quoted(&profile.credentials)),
+            ("extra_args", arguments.to_string()),
+        ] {
+            let key = format!("tunnel.profiles.{name}.{key}");
             self.file
-                .set("tunnel.profiles", &text.to_string())
-                .map_err(|error| failed(&error))
-        };
-        if next.chosen != former {
-            let mut both = next.profiles.clone();
-            if let Some(profile) = self.settings.get().profiles.get(former) {
-                both.insert(former.to_owned(), profile.clone());
-            }
-            write(&both)?;
-            let chosen = toml_edit::Value::from(next.chosen.as_str()).to_string();
-            self.file
-                .set("tunnel.profile", &chosen)
-                .map_err(|error| failed(&error))?;
+                .set(&key, value.trim())
+                .map_err(|error| not_saved(&error))?;
         }
-        write(&next.profiles)
+        Ok(())
     }
 
-    /// A token belongs to its profile: it goes where the profile goes.
-    async fn move_token(&self, from: &str, to: Option<&str>) -> Result<(), ActError> {
-        let failed = |error: kit::SecretsError| {
-            ActError::NeedsUser(format!("The tunnel's token could not be moved: {error}."))
-        };
-        let from = token_name(from);
-        if let Some(to) = to
-            && let Some(token) = self.secrets.get(&from).await.map_err(failed)?
-        {
-            self.secrets.set(&token_name(to), token).await.map_err(failed)?;
-        }
-        self.secrets.delete(&from).await.map_err(failed)
+    fn choose(&self, name: &str) -> Result<(), ActError> {
+        let name = toml_edit::Value::from(name).to_string();
+        self.file
+            .set("tunnel.profile", &name)
+            .map_err(|error| not_saved(&error))
     }
+
+    /// The profile first: one without a token says so, a token without a profile is only left over.
+    async fn forget(&self, name: &str) -> Result<(), ActError> {
+        self.file
+            .reset(&format!("tunnel.profiles.{name}"))
+            .map_err(|error| not_saved(&error))?;
+        let token = token_name(name);
+        match self.secrets.delete(&token).await {
+            // Where there is no keyring there is no token.
+            Ok(()) | Err(SecretsError::Missing) => Ok(()),
+            Err(error) => Err(ActError::NeedsUser(format!(
+                "The profile is gone, and its token could not be taken away: {error}. `nexus secret delete {token}` does that"
+            ))),
+        }
+    }
+
+    async fn copy_token(&self, from: &str, to: &str) -> Result<(), ActError> {
+        let failed = |error: SecretsError| {
+            ActError::NeedsUser(format!(
+                "The tunnel's token could not be given the new name, so nothing was changed: {error}"
+            ))
+        };
+        let (from, to) = (token_name(from), token_name(to));
+        let token = match self.secrets.get(&from).await {
+            Ok(Some(token)) => token,
+            Ok(None) | Err(SecretsError::Missing) => return Ok(()),
+            Err(error) => return Err(failed(error)),
+        };
+        if self.secrets.get(&to).await.map_err(failed)?.is_some() {
+            return Err(ActError::NeedsUser(format!(
+                "There is a secret `{to}` already, of another tunnel perhaps. Take it away with `nexus secret delete {to}` first"
+            )));
+        }
+        self.secrets.set(&to, token).await.map_err(failed)
+    }
+}
+
+fn not_saved(error: &SettingsError) -> ActError {
+    ActError::Failed(kit::text::sentence(&kit::text::capital(&error.to_string())))
 }
 
 fn done(act: &Act) -> String {
     match act {
         Act::List => String::new(),
         Act::Create(name) => format!(
-            "The profile `{name}` has the settings of now. Change it with `nexus settings set tunnel.profiles.{name}.mode …`, \
-             use it with `nexus tunnel profiles choose {name}`."
+            "The profile `{name}` has the settings of now, and no token yet. Change it with `nexus settings set \
+             tunnel.profiles.{name}.mode …`, use it with `nexus tunnel profiles choose {name}`."
         ),
-        Act::Choose(None) => "No profile is used.".to_owned(),
+        Act::Choose(None) => "No profile is used; the values below `tunnel` count.".to_owned(),
         Act::Choose(Some(name)) => format!("The profile `{name}` is used."),
         Act::Rename { to, .. } => format!("It is called `{to}` now."),
-        Act::Delete(name) => format!("The profile `{name}` and its token are gone."),
+        Act::Delete(name) => format!("The profile `{name}` is gone, with its token if it had one."),
     }
 }

@@ -84,13 +84,22 @@ pub struct Parts {
     pub objections: Vec<watch::Receiver<Option<String>>>,
     /// What the owner has to have decided, and to stand by.
     pub decisions: Decisions,
+    /// Looks whether a public name leads here.
+    pub reached: Reached,
 }
+
+/// Asks for a public name as somebody outside would; in a few words, why it does not lead here.
+pub type Reached = Arc<dyn Fn(String) -> BoxFuture<'static, Result<(), String>> + Send + Sync>;
 
 /// The module.
 pub struct Tunnel {
     settings: Setting<TunnelSettings>,
     file: Arc<SettingsFile>,
     secrets: Arc<dyn Secrets>,
+    /// Held by whoever changes the profiles.
+    choosing: tokio::sync::Mutex<()>,
+    reached: Reached,
+    run_folder: std::path::PathBuf,
     notices: NoticeSender,
     wish: watch::Sender<Wish>,
     outside: watch::Sender<Outside>,
@@ -143,6 +152,9 @@ impl Tunnel {
             settings,
             file: Arc::clone(&cx.settings),
             secrets: Arc::clone(&cx.secrets),
+            choosing: tokio::sync::Mutex::default(),
+            reached: parts.reached,
+            run_folder: cx.dirs.run.clone(),
             notices: cx.notices.clone(),
             wish: watch::Sender::new(Wish::Off),
             outside: watch::Sender::new(Outside::default()),

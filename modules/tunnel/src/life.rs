@@ -3,7 +3,9 @@
 
 mod asking;
 mod closing;
+mod marker;
 mod publishing;
+mod reaching;
 
 use std::{
     sync::Arc,
@@ -20,6 +22,9 @@ use tokio::{
 };
 
 use asking::Learned;
+use marker::Marker;
+pub(crate) use reaching::Reach;
+use reaching::Tries;
 
 use crate::{
     Tunnel, Wish,
@@ -100,6 +105,9 @@ struct Life<'m> {
     /// When the question for a connection is due again.
     ask_at: Option<Instant>,
     since: SystemTime,
+    /// Looks at the public name from outside.
+    tries: Tries,
+    marker: Marker,
 }
 
 const OFF_AS_SET: &str = "Remote access went off by itself, as set.";
@@ -134,11 +142,18 @@ impl<'m> Life<'m> {
             off_at: None,
             ask_at: None,
             since: SystemTime::now(),
+            tries: Tries::default(),
+            marker: Marker::in_folder(&module.run_folder),
         }
     }
 
     async fn follow(&mut self, stop: CancellationToken) {
-        if self.setting.get().autostart {
+        let is_autostarted = self.setting.get().autostart;
+        if self.marker.was_left() && !is_autostarted {
+            self.module.notices.send(crate::told::ended_with_program());
+        }
+        self.marker.note(false);
+        if is_autostarted {
             self.module.wish.send_replace(Wish::On);
         }
         let module = self.module;
@@ -150,6 +165,10 @@ impl<'m> Life<'m> {
         loop {
             self.publish();
             let (off_at, ask_at) = (self.off_at.map(|(at, _)| at), self.ask_at);
+            let is_connected = self.is_wanted() && self.connections.is_some_and(|count| count > 0);
+            let host = self.allowed_hosts().into_iter().next();
+            self.tries.follow(host.as_deref(), is_connected);
+            let reach_at = self.tries.due();
             tokio::select! {
                 () = stop.cancelled() => break,
                 () = self.objections.changed() => self.on_rules().await,
@@ -163,14 +182,16 @@ impl<'m> Life<'m> {
                 settings = self.setting.changed() => self.on_settings(settings.chosen()).await,
                 Some(said) = said.recv() => self.on_said(said),
                 Some(learned) = self.asking.join_next() => {
-                    self.on_learned(learned.unwrap_or(Learned::Nothing)).await;
+                    // A question that failed is no answer.
+                    self.on_learned(learned.unwrap_or(Learned::Mute)).await;
                 }
                 // Shown by whoever publishes next.
                 Ok(()) = progress.changed() => {}
                 Ok(()) = missing.changed() => {}
                 () = until(off_at) => self.switch_off(OFF_AS_SET).await,
                 () = until(ask_at) => self.ask_connections(),
-                _ = looks.tick(), if self.run.borrow().is_some() => {
+                () = until(reach_at) => self.try_reach(),
+                _ = looks.tick(), if self.off_at.is_some() || self.run.borrow().is_some() => {
                     // The clock on the wall went on while the machine slept.
                     if self.off_at.is_some_and(|(_, at)| at <= SystemTime::now()) {
                         self.switch_off(OFF_AS_SET).await;
@@ -180,6 +201,7 @@ impl<'m> Life<'m> {
                 }
             }
         }
+        self.marker.note(false);
         self.asking.shutdown().await;
         self.module.outside.send_replace(Outside::default());
         self.phase.mark_unchanged();
@@ -212,9 +234,13 @@ impl<'m> Life<'m> {
                 }
                 tracing::info!(target: "audit", event = "remote_on", mode = ?self.used.mode, "remote access was switched on");
                 self.off_at = auto_off(&self.used);
-                self.has_answer = self.module.outside.borrow().is_wanted;
-                self.ask_for_port();
-                self.on_rules().await;
+                self.marker.note(true);
+                // What led to the port before goes first.
+                if !self.is_held() {
+                    self.has_answer = self.module.outside.borrow().is_wanted;
+                    self.ask_for_port();
+                    self.on_rules().await;
+                }
             }
         }
     }

@@ -140,6 +140,7 @@ fn reached(view: &View) -> Markup {
             }
             @if let Some(problem) = &view.problem { (parts::message(Tone::Bad, problem)) }
             form method="post" action="/tunnel" {
+                input type="hidden" name="of_profile" value=(view.settings.profile);
                 @for key in all().filter(|key| !RARE.contains(key)) { @if let Some(line) = line(key) { (line) } }
                 details.rare open[is_rare_wrong] {
                     summary { "Further settings" }
@@ -190,7 +191,7 @@ fn profiles(profiles: &Profiles, chosen: &str) -> Markup {
                 input type="hidden" name="arg" value="create";
                 div.field {
                     label for="profile-name" { "Keep the settings of now as" }
-                    input #profile-name name="arg" required maxlength="32" pattern="[a-z0-9_-]+" autocomplete="off" autocapitalize="none"
+                    input #profile-name name="arg" required maxlength="32" pattern="[a-z0-9_\\-]+" autocomplete="off" autocapitalize="none"
                         spellcheck="false" placeholder="work";
                 }
                 button.button type="submit" { "Keep" }

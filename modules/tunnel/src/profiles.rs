@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use kit::{Applies, Field, Kind};
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 
 use crate::settings::{MODES, Mode, TunnelSettings, check_connection};
 
@@ -91,32 +92,35 @@ impl Act {
     }
 }
 
-/// The profiles and the chosen one, after an act.
+/// What an act comes to.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Next {
-    pub(crate) profiles: Profiles,
-    /// Empty: none.
-    pub(crate) chosen: String,
-    /// The tunnel's token of the first profile becomes that of the second, or is forgotten.
-    pub(crate) token: Option<(String, Option<String>)>,
+pub(crate) enum Change {
+    /// Nothing.
+    None,
+    /// A new profile.
+    Keep { name: String, profile: Profile },
+    /// Another one is in force; an empty name is none.
+    Choose(String),
+    /// A profile gets another name.
+    Rename {
+        from: String,
+        to: String,
+        profile: Profile,
+        /// It is the one in use, and stays it.
+        is_chosen: bool,
+    },
+    /// A profile goes.
+    Delete(String),
 }
 
-/// What follows from an act; [`Act::List`] changes nothing.
+/// What follows from an act.
 ///
 /// # Errors
 /// A sentence that says why not.
-pub(crate) fn next(settings: &TunnelSettings, act: &Act) -> Result<Next, String> {
-    let mut next = Next {
-        profiles: settings.profiles.clone(),
-        chosen: settings.profile.clone(),
-        token: None,
-    };
+pub(crate) fn change(settings: &TunnelSettings, act: &Act) -> Result<Change, String> {
     let known = |name: &str| {
-        if settings.profiles.contains_key(name) {
-            Ok(())
-        } else {
-            Err(format!("There is no profile `{name}`"))
-        }
+        let profile = settings.profiles.get(name).cloned();
+        profile.ok_or_else(|| format!("There is no profile `{name}`. `nexus tunnel profiles` lists them"))
     };
     let is_free = |name: &str| {
         check_name(name)?;
@@ -126,25 +130,28 @@ pub(crate) fn next(settings: &TunnelSettings, act: &Act) -> Result<Next, String>
         Ok(())
     };
     match act {
-        Act::List => {}
+        Act::List => Ok(Change::None),
         Act::Create(name) => {
             is_free(name)?;
-            next.profiles.insert(name.clone(), now(settings));
+            Ok(Change::Keep {
+                name: name.clone(),
+                profile: now(settings),
+            })
         }
-        Act::Choose(None) => next.chosen.clear(),
+        Act::Choose(None) => Ok(Change::Choose(String::new())),
         Act::Choose(Some(name)) => {
             known(name)?;
-            next.chosen.clone_from(name);
+            Ok(Change::Choose(name.clone()))
         }
         Act::Rename { from, to } => {
-            known(from)?;
+            let profile = known(from)?;
             is_free(to)?;
-            let profile = next.profiles.remove(from).unwrap_or_default();
-            next.profiles.insert(to.clone(), profile);
-            if next.chosen == *from {
-                next.chosen.clone_from(to);
-            }
-            next.token = Some((from.clone(), Some(to.clone())));
+            Ok(Change::Rename {
+                from: from.clone(),
+                to: to.clone(),
+                profile,
+                is_chosen: settings.profile == *from,
+            })
         }
         Act::Delete(name) => {
             known(name)?;
@@ -153,11 +160,9 @@ pub(crate) fn next(settings: &TunnelSettings, act: &Act) -> Result<Next, String>
                     "The profile `{name}` is in use. Choose another first, or `nexus tunnel profiles choose none`"
                 ));
             }
-            next.profiles.remove(name);
-            next.token = Some((name.clone(), None));
+            Ok(Change::Delete(name.clone()))
         }
     }
-    Ok(next)
 }
 
 /// What is in force, as a profile.
@@ -208,18 +213,17 @@ fn check_name(name: &str) -> Result<(), String> {
     }
 }
 
-/// The profiles for a person, the chosen one marked.
-pub(crate) fn listed(settings: &TunnelSettings) -> String {
-    if settings.profiles.is_empty() {
-        return "There is no profile. `nexus tunnel profiles create NAME` keeps the settings of now under a name.".to_owned();
-    }
-    let line = |(name, profile): (&String, &Profile)| {
-        let mark = if *name == settings.profile { "*" } else { " " };
-        format!("{mark} {name}  {} {}", profile.mode.as_str(), profile.public_host)
-            .trim_end()
-            .to_owned()
+/// The profiles, as rows.
+pub(crate) fn listed(settings: &TunnelSettings) -> serde_json::Value {
+    let row = |(name, profile): (&String, &Profile)| {
+        json!({
+            "name": name,
+            "mode": profile.mode.as_str(),
+            "public_host": profile.public_host,
+            "in_use": *name == settings.profile,
+        })
     };
-    settings.profiles.iter().map(line).collect::<Vec<_>>().join("\n")
+    settings.profiles.iter().map(row).collect()
 }
 
 #[cfg(test)]
@@ -237,9 +241,9 @@ mod tests {
         }
     }
 
-    fn after(settings: &TunnelSettings, line: &str) -> Result<Next, String> {
+    fn after(settings: &TunnelSettings, line: &str) -> Result<Change, String> {
         let words: Vec<String> = line.split_whitespace().map(str::to_owned).collect();
-        next(settings, &Act::parse(&words)?)
+        change(settings, &Act::parse(&words)?)
     }
 
     #[test]
@@ -260,26 +264,30 @@ mod tests {
     #[test]
     fn profiles_are_created_chosen_renamed_and_deleted() {
         let mut settings = settings();
+        let work = settings.profiles["work"].clone();
 
-        let chosen = after(&settings, "choose work").unwrap();
-        assert_eq!(chosen.chosen, "work");
-        settings.profile = chosen.chosen;
+        assert_eq!(
+            after(&settings, "choose work"),
+            Ok(Change::Choose("work".to_owned()))
+        );
+        assert_eq!(after(&settings, "choose none"), Ok(Change::Choose(String::new())));
+        let rename = |is_chosen| Change::Rename {
+            from: "work".to_owned(),
+            to: "office".to_owned(),
+            profile: work.clone(),
+            is_chosen,
+        };
+        assert_eq!(after(&settings, "rename work office"), Ok(rename(false)));
+        assert_eq!(
+            after(&settings, "delete work"),
+            Ok(Change::Delete("work".to_owned()))
+        );
+        settings.profile = "work".to_owned();
+        assert_eq!(after(&settings, "rename work office"), Ok(rename(true)));
         let created = after(&settings, "create home").unwrap();
-        assert_eq!(created.profiles["home"].mode, Mode::Token);
-        let renamed = after(&settings, "rename work office").unwrap();
-        assert_eq!(renamed.chosen, "office");
-        assert_eq!(renamed.profiles.keys().collect::<Vec<_>>(), ["office"]);
-        assert_eq!(
-            renamed.token,
-            Some(("work".to_owned(), Some("office".to_owned())))
-        );
+        assert!(matches!(created, Change::Keep { profile, .. } if profile.mode == Mode::Token));
         assert!(after(&settings, "delete work").unwrap_err().contains("in use"));
-        settings.profile.clear();
-        let deleted = after(&settings, "delete work").unwrap();
-        assert_eq!(
-            (deleted.profiles, deleted.token),
-            (Profiles::new(), Some(("work".to_owned(), None)))
-        );
+        assert_eq!(after(&settings, "list"), Ok(Change::None));
     }
 
     #[test]

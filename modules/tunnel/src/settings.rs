@@ -101,15 +101,19 @@ impl TunnelSettings {
         }
     }
 
-    /// How what is in force is called.
-    pub(crate) fn names(&self) -> Names {
-        let table = match self.profile.as_str() {
+    /// The table of what is in force, e.g. `"tunnel.profiles.work"`.
+    pub fn table(&self) -> String {
+        match self.profile.as_str() {
             "" => "tunnel".to_owned(),
             profile => format!("tunnel.profiles.{profile}"),
-        };
+        }
+    }
+
+    /// How what is in force is called.
+    pub(crate) fn names(&self) -> Names {
         Names {
             token: token_name(&self.profile),
-            table,
+            table: self.table(),
         }
     }
 

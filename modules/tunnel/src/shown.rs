@@ -8,6 +8,7 @@ use supervisor::Phase;
 
 use crate::{
     download::{Downloads, Progress},
+    life::Reach,
     settings::Mode,
     words::{Names, Trouble},
 };
@@ -52,6 +53,8 @@ pub(crate) struct View {
     pub(crate) off_at: Option<SystemTime>,
     pub(crate) version: Option<String>,
     pub(crate) restarts: u32,
+    /// Whether the name leads here, as seen from outside.
+    pub(crate) reach: Reach,
     /// How far a download of cloudflared is.
     pub(crate) download: Option<Progress>,
     /// None was found when one was to be started.
@@ -181,6 +184,14 @@ pub(crate) fn status(view: &View, since: SystemTime) -> Status {
             status.facts.push(Fact("Connections", count.to_string()));
         }
     }
+    let seen = match &view.reach {
+        Reach::Unknown => None,
+        Reach::Seen(at) => Some(format!("yes, at {}", kit::time::clock(*at))),
+        Reach::NotYet(why) => Some(format!("not yet: {why}")),
+    };
+    if let Some(seen) = seen.filter(|_| is_on) {
+        status.facts.push(Fact("Seen from outside", seen));
+    }
     if let Some(at) = view.off_at.filter(|_| is_on) {
         status.facts.push(Fact("Off by itself", kit::time::clock(at)));
     }
@@ -260,6 +271,7 @@ mod tests {
             off_at: None,
             version: Some("2026.8.2".to_owned()),
             restarts: 0,
+            reach: Reach::default(),
             download: None,
             is_missing: false,
         }

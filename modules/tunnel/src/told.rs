@@ -54,6 +54,16 @@ pub(crate) fn shut(reason: &str) -> Notice {
     notice("Remote access is off", reason.to_owned())
 }
 
+/// The last program died with it on.
+pub(crate) fn ended_with_program() -> Notice {
+    notice(
+        "Remote access is off",
+        "The program ended unexpectedly while this machine could be reached, and was started again. Switch remote access on \
+         once more if you want it; `tunnel.autostart` has that done at each start."
+            .to_owned(),
+    )
+}
+
 /// A download nobody waits for came to nothing.
 pub(crate) fn not_downloaded(reason: &str) -> Notice {
     notice("cloudflared was not downloaded", reason.to_owned())

@@ -49,6 +49,7 @@ pub(super) fn at_everything(cx: &Cx) -> Result<Vec<Finding>, Failure> {
         agent(status.as_ref()),
         gateway(&context, status.as_ref()),
     ];
+    findings.extend(status.as_ref().map(remote_access));
     findings.extend(audit_log(cx));
     if status.is_none() {
         findings.push(leftovers(cx));
@@ -62,6 +63,26 @@ pub(super) fn at_everything(cx: &Cx) -> Result<Vec<Finding>, Failure> {
         found
     })?);
     Ok(findings)
+}
+
+/// Whether the way in from outside is as its owner wants it.
+fn remote_access(status: &Value) -> Finding {
+    let tunnel = &status["modules"]["tunnel"];
+    let (state, reason) = (&tunnel["state"], tunnel["reason"].as_str().unwrap_or_default());
+    let verdict = match state.as_str().unwrap_or_default() {
+        "off" | "connected" | "starting" | "stopping" => Verdict::Well,
+        "blocked" | "needs_action" => Verdict::NeedsUser,
+        _ => Verdict::Lacking,
+    };
+    let words = match (tunnel["public_url"].as_str(), state.as_str()) {
+        (Some(url), _) => format!("On, at {url}."),
+        (None, Some("off")) => "Off.".to_owned(),
+        (None, state) => format!(
+            "{}.",
+            kit::text::capital(&state.unwrap_or("unknown").replace('_', " "))
+        ),
+    };
+    Finding::new("remote access", verdict, format!("{words} {reason}").trim_end())
 }
 
 /// Whether what was written of what was done is as it was written; nothing while there is none.

@@ -174,3 +174,103 @@ fn one_that_is_missing_is_named_and_found_when_it_appears() {
     });
     agent.quit();
 }
+
+#[test]
+fn what_the_service_for_quick_tunnels_fails_with_is_told_and_tried_again() {
+    for (answer, said) in [
+        ("broken", "does not work at this moment"),
+        ("refused", "does not work at this moment"),
+        ("truncated", "does not work at this moment"),
+        ("silent", "cannot be reached"),
+    ] {
+        let (agent, cloudflare) = ready("");
+        cloudflare.say("/quick", &json!({"answers": [answer]}));
+
+        let asked = agent.nexus(&["tunnel", "start"]);
+
+        assert_eq!(asked.status.code(), Some(1), "{answer}: {asked:?}");
+        let text = String::from_utf8_lossy(&asked.stderr).into_owned();
+        assert!(text.contains(said), "{answer}: {text}");
+        agent.wait_for("it to be tried again by itself", |status| {
+            tunnel(status)["state"] == "connected"
+        });
+        assert_eq!(cloudflare.starts().len(), 2, "{answer}");
+        agent.quit();
+    }
+}
+
+#[test]
+fn an_end_that_nobody_asked_for_is_a_failure_whatever_its_status() {
+    for words in [
+        "exit_after=2 exit=0",
+        "exit_after=2 exit=2",
+        "exit_after=2 exit=11",
+        "crash_after=2",
+    ] {
+        let (agent, cloudflare) = ready(words);
+        switch_on(&agent);
+        cloudflare.behave("");
+
+        let status = agent.wait_for(&format!("another one after {words}"), |status| {
+            tunnel(status)["state"] == "connected" && cloudflare.starts().len() == 2
+        });
+
+        assert_eq!(tunnel(&status)["restarts"], 1, "{words}: {status:#}");
+        agent.quit();
+    }
+}
+
+#[test]
+fn one_that_no_longer_answers_is_said_and_replaced() {
+    let home = Home::new();
+    let cloudflare = Cloudflare::new(&home, "mute_after=3");
+    let mut options = cloudflare.used_by(Agent::options().home(home).idle());
+    options.env("NEXUS_TEST_WAITS", "0.05");
+    let agent = options.start();
+    super::set_password(&agent);
+    switch_on(&agent);
+    cloudflare.behave("");
+
+    agent.wait_for("it to be said", |status| {
+        let shown = tunnel(status);
+        shown["state"] == "reconnecting"
+            && shown["reason"]
+                .as_str()
+                .is_some_and(|reason| reason.contains("does not answer"))
+    });
+    agent.wait_for("another one", |status| {
+        tunnel(status)["state"] == "connected" && cloudflare.starts().len() == 2
+    });
+    agent.quit();
+}
+
+#[test]
+fn a_token_that_was_replaced_is_said_as_far_as_cloudflared_says_it() {
+    for (protocol, state, said) in [
+        ("http2", "needs_action", "refuses this tunnel's token"),
+        ("quic", "degraded", "without saying why"),
+    ] {
+        let (agent, cloudflare) = ready("");
+        agent.ask(&["settings", "set", "secrets.file", "true"]);
+        let made = cloudflare.say(
+            "/tunnels",
+            &json!({"hosts": ["nexus.example.com"], "ingress": []}),
+        );
+        super::guarded::store_token(&agent, made["token"].as_str().unwrap());
+        agent.ask(&["settings", "set", "tunnel.mode", "token"]);
+        let arguments = format!("[\"--protocol\", \"{protocol}\"]");
+        agent.ask(&["settings", "set", "tunnel.extra_args", &arguments]);
+        cloudflare.say("/rules", &json!({"register": "unauthorized"}));
+
+        agent.ask(&["tunnel", "start", "--no-wait"]);
+
+        agent.wait_for(&format!("the reason over {protocol}"), |status| {
+            let shown = tunnel(status);
+            shown["state"] == state
+                && shown["reason"]
+                    .as_str()
+                    .is_some_and(|reason| reason.contains(said))
+        });
+        agent.quit();
+    }
+}

@@ -207,6 +207,13 @@ fn the_agent_killed_takes_the_way_in_with_it() {
     assert!(since.elapsed() < Duration::from_secs(2), "{:?}", since.elapsed());
     wait_for_state(&agent, "off");
     assert_eq!(cloudflare.starts().len(), 1);
+    // Whoever is away hears of it at the latest when they look.
+    until("the owner to be told", PATIENCE, || {
+        agent
+            .ask(&["notices", "list"])
+            .contains("ended unexpectedly while this machine could be reached")
+            .then_some(())
+    });
     agent.quit();
 }
 

@@ -50,11 +50,16 @@ impl Watched {
 fn watcher(file: &Path, may_differ: Arc<Notify>) -> notify::Result<RecommendedWatcher> {
     let name = file.file_name().map(ToOwned::to_owned);
     let folder = file.parent().unwrap_or(file);
+    let whole = folder.to_owned();
     let mut watcher = notify::recommended_watcher(move |told: notify::Result<Event>| {
         let is_of_file = |event: &Event| {
             // Our own reading is told as well.
             !event.kind.is_access()
-                && (event.need_rescan() || event.paths.iter().any(|path| path.file_name() == name.as_deref()))
+                && (event.need_rescan()
+                    || event
+                        .paths
+                        .iter()
+                        .any(|path| *path == whole || path.file_name() == name.as_deref()))
         };
         // A watch that is at its end may have missed anything.
         if told.as_ref().map_or(true, is_of_file) {

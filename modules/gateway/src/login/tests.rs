@@ -61,16 +61,20 @@ async fn the_first_password_waits_for_its_turn_like_any_other() {
     }
     assert!(storm.join_next().await.unwrap().unwrap().is_err());
 
-    let refused = door.set_first_password(&session.caller(), secret(NEW)).await;
+    let refused = door
+        .set_first_password(&session.caller(SystemTime::now()), secret(NEW))
+        .await;
 
     assert!(refused.unwrap_err().contains("Try again"));
     assert!(!keys.credential.is_set());
     drop(release);
     storm.join_all().await;
-    door.set_first_password(&session.caller(), secret(NEW))
+    door.set_first_password(&session.caller(SystemTime::now()), secret(NEW))
         .await
         .unwrap();
-    let again = door.set_first_password(&session.caller(), secret(OLD)).await;
+    let again = door
+        .set_first_password(&session.caller(SystemTime::now()), secret(OLD))
+        .await;
     assert!(again.unwrap_err().contains("set already"));
     assert!(keys.credential.verify(NEW));
 }

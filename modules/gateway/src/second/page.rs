@@ -69,7 +69,7 @@ pub(crate) async fn offer(
     Extension(chrome): Extension<Arc<Chrome>>,
     request: Request<Body>,
 ) -> Response<Body> {
-    if let Some(refusal) = unproved(&keys, &request) {
+    if let Some(refusal) = unproved(&request) {
         return refusal;
     }
     let offer = Door(keys).offer_second_factor();
@@ -82,7 +82,7 @@ pub(crate) async fn confirm(
     Extension(chrome): Extension<Arc<Chrome>>,
     request: Request<Body>,
 ) -> Response<Body> {
-    if let Some(refusal) = unproved(&keys, &request) {
+    if let Some(refusal) = unproved(&request) {
         return refusal;
     }
     let form = match Form::read(request).await {
@@ -109,7 +109,7 @@ pub(crate) async fn renew(
     Extension(chrome): Extension<Arc<Chrome>>,
     request: Request<Body>,
 ) -> Response<Body> {
-    if let Some(refusal) = unproved(&keys, &request) {
+    if let Some(refusal) = unproved(&request) {
         return refusal;
     }
     match Door(keys).new_recovery_codes().await {
@@ -124,7 +124,7 @@ pub(crate) async fn switch_off(
     Extension(chrome): Extension<Arc<Chrome>>,
     request: Request<Body>,
 ) -> Response<Body> {
-    if let Some(refusal) = unproved(&keys, &request) {
+    if let Some(refusal) = unproved(&request) {
         return refusal;
     }
     match Door(keys).switch_second_factor_off().await {
@@ -134,8 +134,8 @@ pub(crate) async fn switch_off(
 }
 
 /// A page that was left open on a desk must change nothing here.
-fn unproved(keys: &Keys, request: &Request<Body>) -> Option<Response<Body>> {
-    let is_proved = api::is_proved_lately(request.extensions(), keys.clock.now());
+fn unproved(request: &Request<Body>) -> Option<Response<Body>> {
+    let is_proved = api::is_proved_lately(request.extensions());
     (!is_proved).then(|| No::OldProof.answer(request.headers()))
 }
 

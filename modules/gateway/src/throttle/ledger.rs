@@ -143,6 +143,12 @@ impl Ledger {
         self.records.remove(source);
     }
 
+    /// The owner, at the machine, forgives everybody.
+    pub fn forgive(&mut self) {
+        self.forgotten
+            .extend(self.records.drain().map(|(source, _)| source));
+    }
+
     /// One attempt was not judged.
     pub fn undo(&mut self, source: &Source) {
         if let Some(record) = self.records.get_mut(source) {

@@ -264,11 +264,26 @@ async fn a_device_that_has_used_up_its_share_waits_and_nobody_else() {
     house.turn_clock(Duration::from_secs(61));
     assert_eq!(ask(&cookie).status().await, 200);
     house.settings.set("gateway.device_mib_per_h", "1").unwrap();
-    let large = ask(&cookie).with("Content-Length", "2000000");
-    assert_eq!(large.status().await, 200);
+    let large = outside
+        .ask("POST", "/chat/act")
+        .page_of(&cookie)
+        .with("Origin", OURS)
+        .body(&"x".repeat(1_100_000));
+    assert_eq!(large.send().await.body, "taken");
+    // The way out stays open.
+    let out = async || {
+        outside
+            .ask("POST", "/logout")
+            .page_of(&cookie)
+            .with("Origin", OURS)
+            .status()
+            .await
+    };
     assert_eq!(ask(&cookie).status().await, 429);
     house.turn_clock(Duration::from_secs(3601));
     assert_eq!(ask(&cookie).status().await, 200);
+    assert_eq!(large.send().await.body, "taken");
+    assert_eq!((ask(&cookie).status().await, out().await), (429, 303));
 }
 
 #[tokio::test]

@@ -135,3 +135,18 @@ async fn another_loopback_address_is_no_other_source() {
     }
     assert_eq!(attempt(200, "a+walrus+plays+the+banjo").await, 429);
 }
+
+#[tokio::test]
+async fn the_owner_forgives_every_address_also_over_a_restart() {
+    let house = House::open().await;
+    for _ in 0..5 {
+        house.log_in_with(WRONG).await;
+    }
+    assert_eq!(house.log_in_with(PASSWORD).await.status, 429);
+
+    house.door.allow_logins_from_outside().await.unwrap();
+
+    assert_eq!(house.log_in_with(WRONG).await.status, 401);
+    let house = house.restart().await;
+    assert_eq!(house.log_in_with(PASSWORD).await.status, 303);
+}

@@ -206,10 +206,8 @@ impl SettingsFile {
             return Ok(());
         }
         let document = understood(&text).map_err(SettingsError::Damaged)?;
-        inner.problems.retain(|problem| match problem {
-            Problem::BadSection { .. } => false,
-            Problem::Corrupt { .. } | Problem::Unreadable(_) => true,
-        });
+        // The file that was damaged has been replaced by its owner.
+        inner.problems.clear();
         for (section, registered) in &inner.sections {
             let table = section_table(&document, section);
             if let Err((key, expectation)) = check(section, registered, &table, Publish::Yes) {

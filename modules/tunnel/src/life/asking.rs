@@ -1,6 +1,6 @@
 //! What cloudflared is asked, and what follows from its answers.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use supervisor::{Request, test_factor};
 use tokio::time::Instant;
@@ -21,6 +21,12 @@ pub(super) enum Learned {
     Hosts(Vec<String>),
     /// What it leads to that it must not.
     Foreign(String),
+    /// Whether its public name was seen to lead here.
+    Reached {
+        host: String,
+        /// In a few words, why not.
+        outcome: Result<(), String>,
+    },
     /// It does not say what it leads to.
     Mute,
     /// Nothing new.
@@ -86,6 +92,7 @@ impl Life<'_> {
                 self.mute = 0;
             }
             Learned::Foreign(target) => self.block(foreign(&target)).await,
+            Learned::Reached { host, outcome } => self.tries.end(&host, outcome, SystemTime::now()),
             Learned::Nothing if self.mute > 0 => self.mute = 0,
             Learned::Mute | Learned::Nothing => {}
         }

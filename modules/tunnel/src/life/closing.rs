@@ -17,6 +17,7 @@ impl Life<'_> {
     /// Closes the port in the same instant as the tunnel is told to end.
     pub(super) async fn close(&mut self, kind: StopKind) {
         self.off_at = None;
+        self.marker.note(false);
         self.release_port();
         self.end(kind).await;
     }
@@ -67,6 +68,7 @@ impl Life<'_> {
             return;
         }
         self.module.outside.send_replace(Outside::default());
+        self.has_answer = false;
         if self.is_wanted() {
             self.ask_for_port();
             self.on_rules().await;

@@ -29,6 +29,7 @@ impl Life<'_> {
             is_nameless: self.hosts.as_ref().is_some_and(Vec::is_empty),
             off_at: self.off_at.map(|(_, at)| at),
             version: run.and_then(|run| run.version).map(|version| version.to_string()),
+            reach: self.tries.reach.clone(),
             download: *self.module.downloads.progress().borrow(),
             is_missing: *self.module.is_missing.borrow(),
             restarts: self.module.handle.restarts(),

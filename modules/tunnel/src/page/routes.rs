@@ -41,11 +41,17 @@ async fn save(
         return StatusCode::NOT_FOUND.into_response();
     }
     // Where a tunnel leads, and that it starts by itself, is not for a page that was left open.
-    if !caller.is_proved_lately(SystemTime::now()) {
+    if !caller.is_proved_lately() {
         let problem = "You logged in more than ten minutes ago. Log out and in again, or open the page from the tray, and \
                        save once more.";
         let view = module.view(Some(problem.to_owned()), HashMap::new());
         return (StatusCode::FORBIDDEN, document(&chrome, &view)).into_response();
+    }
+    let drawn_for = posted.get("of_profile").map(String::as_str).unwrap_or_default();
+    if drawn_for != module.settings.get().profile {
+        let problem = "Another profile has been chosen since this page was drawn. Nothing was saved; these are its settings.";
+        let view = module.view(Some(problem.to_owned()), HashMap::new());
+        return (StatusCode::CONFLICT, document(&chrome, &view)).into_response();
     }
     let problems = module.save(&posted);
     if problems.is_empty() {

@@ -74,7 +74,10 @@ impl Module for Chat {
         Router::new()
             .route("/", get(page))
             .route("/{session}", get(page))
-            .route("/act", post(async || "done"))
+            .route(
+                "/act",
+                post(async |body: axum::body::Bytes| if body.is_empty() { "done" } else { "taken" }),
+            )
             .route(
                 "/broken",
                 get(async || -> &'static str { panic!("a page broke") }),
