@@ -199,6 +199,15 @@ fn what_the_service_for_quick_tunnels_fails_with_is_told_and_tried_again() {
     }
 }
 
+/// Starts one that behaves as it was told to; whoever comes after it is a good one.
+fn start_once(agent: &Agent, cloudflare: &Cloudflare) {
+    agent.ask(&["tunnel", "start", "--no-wait"]);
+    until("it to be started", PATIENCE, || {
+        (!cloudflare.starts().is_empty()).then_some(())
+    });
+    cloudflare.behave("");
+}
+
 #[test]
 fn an_end_that_nobody_asked_for_is_a_failure_whatever_its_status() {
     for words in [
@@ -208,8 +217,7 @@ fn an_end_that_nobody_asked_for_is_a_failure_whatever_its_status() {
         "crash_after=2",
     ] {
         let (agent, cloudflare) = ready(words);
-        switch_on(&agent);
-        cloudflare.behave("");
+        start_once(&agent, &cloudflare);
 
         let status = agent.wait_for(&format!("another one after {words}"), |status| {
             tunnel(status)["state"] == "connected" && cloudflare.starts().len() == 2
@@ -228,8 +236,7 @@ fn one_that_no_longer_answers_is_said_and_replaced() {
     options.env("NEXUS_TEST_WAITS", "0.05");
     let agent = options.start();
     super::set_password(&agent);
-    switch_on(&agent);
-    cloudflare.behave("");
+    start_once(&agent, &cloudflare);
 
     agent.wait_for("it to be said", |status| {
         let shown = tunnel(status);
