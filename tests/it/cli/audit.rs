@@ -5,7 +5,7 @@ use sha2::{Digest, Sha256};
 use store::Store;
 
 use super::{PASSWORD, check, nexus, stdout};
-use crate::harness::{Agent, Home, with_input};
+use crate::harness::{Agent, Home, PATIENCE, until, with_input};
 
 /// The lines of the audit log.
 fn lines(home: &Home) -> Vec<Value> {
@@ -119,11 +119,15 @@ fn the_page_shows_the_newest_lines_and_exports_all() {
     let owner = agent.enter();
     agent.ask(&["devices", "token", "<img src=x>"]);
 
-    let page = owner.get("/devices/audit");
+    // Lines are written beside what they tell of.
+    let page = until("the line to be written", PATIENCE, || {
+        let page = owner.get("/devices/audit");
+        page.body.contains("script token").then_some(page)
+    });
 
     assert_eq!(page.status, 200);
     assert!(page.body.contains("each as it was written"), "{}", page.body);
-    assert!(page.body.contains("script token") && page.body.contains("&lt;img src=x&gt;"));
+    assert!(page.body.contains("&lt;img src=x&gt;"));
     assert!(!page.body.contains("<img src=x>"));
     let export = owner.get("/devices/audit/export");
     assert_eq!(export.status, 200);
