@@ -88,6 +88,8 @@ fn a_token_that_is_none_is_said_at_once_and_not_tried_again() {
         "nothing is started without a token: {:?}",
         cloudflare.starts()
     );
+    // It would look for a token by itself.
+    agent.ask(&["tunnel", "stop"]);
 
     agent.ask(&["settings", "set", "secrets.file", "true"]);
     super::guarded::store_token(&agent, "garbage-canary-token");
