@@ -32,7 +32,7 @@ use super::body::Counted;
 /// Lines kept for later.
 const IDLE_LINES_MAX: usize = 64;
 
-/// How long one is kept: well below the ten seconds after which the server closes it.
+/// How long one is kept. A server may close it after ten seconds; opencode keeps it for ever, so it is ended here.
 const IDLE_MAX: Duration = Duration::from_secs(5);
 
 /// Until a connection on this machine stands.
