@@ -150,13 +150,15 @@ pub enum DevicesAct {
     },
     /// Makes a code that lets one device in from outside.
     Pair,
+    /// Every passkey.
+    Passkeys,
     /// Does something about the second factor.
     Totp(TotpAct),
     /// Allows logging in from outside again.
     Unlock,
-    /// Logs one session out, or all.
+    /// Logs one session out or removes one passkey, or all.
     Revoke {
-        /// The session; all when absent.
+        /// The session or the passkey; all when absent.
         id: Option<String>,
     },
 }

@@ -29,7 +29,7 @@ const STYLE: &[&str] = &[
 ];
 /// In the order of use: later parts call earlier ones.
 const SCRIPT: &[&str] = &[
-    "base", "scroll", "patch", "times", "live", "actions", "keys", "composer", "folder", "asks",
+    "base", "scroll", "patch", "times", "live", "actions", "passkey", "keys", "composer", "folder", "asks",
 ];
 const SVG: &str = "image/svg+xml";
 
@@ -52,7 +52,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         (
             "nexus.js",
             "text/javascript; charset=utf-8",
-            without_comments(&script),
+            minifier::js::minify(&script).to_string(),
         ),
         ("icons.svg", SVG, without_indents(&icons)),
         ("favicon.svg", SVG, without_indents(&favicon)),
@@ -65,8 +65,9 @@ fn main() -> Result<(), Box<dyn Error>> {
         "application/manifest+json",
         manifest.as_bytes(),
     )?;
-    let worker = without_comments(&fs::read_to_string(root.join("worker/sw.js"))?);
-    let worker = worker
+    let worker = fs::read_to_string(root.join("worker/sw.js"))?;
+    let worker = minifier::js::minify(&worker)
+        .to_string()
         .replace("\"SHELL\"", &quoted(&shell))
         .replace("ICON", &icon);
     assets.add("sw.js", "text/javascript; charset=utf-8", worker.as_bytes())?;
@@ -112,8 +113,7 @@ fn joined(folder: &Path, parts: &[&str], ending: &str) -> Result<String, Box<dyn
     Ok(whole)
 }
 
-/// Drops whole-line comments, notes on types inside lines, blank lines and indents. That needs no parser, and the
-/// parts keep their comments for whoever reads them.
+/// Drops whole-line comments, blank lines and indents of a stylesheet.
 fn without_comments(text: &str) -> String {
     let mut kept = String::new();
     let mut is_comment = false;
@@ -121,23 +121,12 @@ fn without_comments(text: &str) -> String {
         let begins = line.starts_with("/*") && line.find("*/").is_none_or(|end| end + 2 == line.len());
         if is_comment || begins {
             is_comment = !line.ends_with("*/");
-        } else if !line.is_empty() && !line.starts_with("//") {
-            kept.push_str(&without_types(line));
+        } else if !line.is_empty() {
+            kept.push_str(line);
             kept.push('\n');
         }
     }
     kept
-}
-
-/// Takes `/** @type {…} */` and its like out of a line.
-fn without_types(line: &str) -> String {
-    let mut rest = line;
-    let mut kept = String::new();
-    while let Some((before, note)) = rest.split_once("/** @") {
-        kept.push_str(before);
-        rest = note.split_once("*/").map_or("", |(_, after)| after.trim_start());
-    }
-    kept + rest
 }
 
 fn without_indents(text: &str) -> String {

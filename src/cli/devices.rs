@@ -3,7 +3,7 @@
 mod audit;
 mod totp;
 
-use gateway::{Door, SessionView};
+use gateway::{Door, PasskeyView, SessionView};
 use kit::time::rfc3339;
 use serde_json::{Value, json};
 
@@ -20,12 +20,14 @@ pub(super) fn act(cx: &Cx, asked: Devices) -> Result<(), Failure> {
         Devices::Totp { act } => return totp::act(cx, act),
         Devices::Audit => return audit::show(cx),
         Devices::List => DevicesAct::List,
+        Devices::Passkeys => DevicesAct::Passkeys,
         Devices::Token { name } => DevicesAct::Token { name },
         Devices::Pair => DevicesAct::Pair,
         Devices::Unlock => DevicesAct::Unlock,
         Devices::Revoke { id, all: _ } => DevicesAct::Revoke { id },
     };
     let (is_list, is_code) = (act == DevicesAct::List, act == DevicesAct::Pair);
+    let is_passkeys = act == DevicesAct::Passkeys;
     // Codes are kept in the agent's memory and lead through its door.
     let found = if is_code {
         ask_agent(cx, act)?
@@ -33,7 +35,16 @@ pub(super) fn act(cx: &Cx, asked: Devices) -> Result<(), Failure> {
         ask(cx, act)?
     };
     match cx.format {
-        Format::Text if is_list => show_list(&found),
+        Format::Text if is_list => {
+            show_list(
+                &found,
+                &["id", "device", "listener", "used"],
+                "Nobody is logged in.",
+            );
+        }
+        Format::Text if is_passkeys => {
+            show_list(&found, &["id", "name", "host", "used"], "There are no passkeys.");
+        }
         Format::Text if is_code => show_code(&found),
         Format::Text | Format::Json => super::verb::show(&found, cx.format),
     }
@@ -63,6 +74,7 @@ pub(crate) async fn answer(door: &Door, act: DevicesAct) -> Result<Value, Failur
     let failed = |error: store::StoreError| Failure::from(anyhow::Error::from(error));
     match act {
         DevicesAct::List => Ok(door.sessions().iter().map(as_json).collect()),
+        DevicesAct::Passkeys => Ok(door.passkeys().iter().map(passkey_as_json).collect()),
         DevicesAct::Token { name } => {
             let token = door.script_token(&name).await.map_err(failed)?;
             Ok(json!(token.expose()))
@@ -83,7 +95,7 @@ pub(crate) async fn answer(door: &Door, act: DevicesAct) -> Result<Value, Failur
         DevicesAct::Revoke { id: Some(id) } => match door.revoke(&id).await.map_err(failed)? {
             true => Ok(Value::Null),
             false => Err(Failure::failed(format!(
-                "There is no device `{id}`. `nexus devices list` shows all of them."
+                "There is no device and no passkey `{id}`. `nexus devices list` and `nexus devices passkeys` show all of them."
             ))),
         },
         DevicesAct::Revoke { id: None } => {
@@ -120,20 +132,27 @@ fn as_json(session: &SessionView) -> Value {
     })
 }
 
-fn show_list(found: &Value) {
-    let text = |entry: &Value, name: &str| entry[name].as_str().unwrap_or_default().to_owned();
+/// A passkey as scripts see it.
+fn passkey_as_json(passkey: &PasskeyView) -> Value {
+    json!({
+        "id": passkey.id,
+        "name": passkey.name,
+        "host": passkey.host,
+        "created": rfc3339(passkey.created),
+        "used": rfc3339(passkey.used),
+    })
+}
+
+fn show_list(found: &Value, columns: &[&str], none: &str) {
+    let text = |entry: &Value, name: &&str| entry[*name].as_str().unwrap_or_default().to_owned();
     let rows: Vec<Vec<String>> = found
         .as_array()
         .into_iter()
         .flatten()
-        .map(|entry| {
-            ["id", "device", "listener", "used"]
-                .map(|name| text(entry, name))
-                .to_vec()
-        })
+        .map(|entry| columns.iter().map(|name| text(entry, name)).collect())
         .collect();
     if rows.is_empty() {
-        print::remark("Nobody is logged in.");
+        print::remark(none);
     }
     print::table(&rows);
 }

@@ -130,6 +130,8 @@ pub(super) enum Devices {
     },
     /// Show a code that a phone scans to reach the chat from anywhere, without the password
     Pair,
+    /// Show the passkeys that enter from outside without the password; each is removed with `revoke`
+    Passkeys,
     /// Ask for a code of an authenticator app beside the password when somebody logs in from outside
     Totp {
         #[command(subcommand)]
@@ -139,12 +141,12 @@ pub(super) enum Devices {
     Audit,
     /// Allow logging in from outside again, after too many wrong passwords had ended it
     Unlock,
-    /// Log a device out
+    /// Log a device out, or remove a passkey
     Revoke {
-        /// Its id, from `nexus devices list`
+        /// Its id, from `nexus devices list` or `nexus devices passkeys`
         #[arg(required_unless_present = "all")]
         id: Option<String>,
-        /// Log everybody out
+        /// Log everybody out, and remove all passkeys
         #[arg(long, conflicts_with = "id")]
         all: bool,
     },

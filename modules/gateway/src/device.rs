@@ -2,6 +2,9 @@
 
 use axum::http::{HeaderMap, header};
 
+/// Longest name of a device, in characters.
+const NAME_CHARS_MAX: usize = 40;
+
 /// In the order they are looked for: later ones claim to be earlier ones too.
 const BROWSERS: [(&str, &str); 6] = [
     ("Edg/", "Edge"),
@@ -37,5 +40,32 @@ pub(crate) fn name(headers: &HeaderMap) -> String {
         (Some(browser), Some(system)) => format!("{browser} on {system}"),
         (Some(one), None) | (None, Some(one)) => one.to_owned(),
         (None, None) => "A browser".to_owned(),
+    }
+}
+
+/// What the owner calls it, as one plain line; without a name, what it calls itself.
+pub(crate) fn named(given: &str, headers: &HeaderMap) -> String {
+    let words = given.split(|c: char| c.is_whitespace() || c.is_control());
+    let line: String = words
+        .filter(|word| !word.is_empty())
+        .collect::<Vec<_>>()
+        .join(" ");
+    if line.is_empty() {
+        return name(headers);
+    }
+    line.chars().take(NAME_CHARS_MAX).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_device_has_a_name_of_one_plain_line() {
+        let nameless = HeaderMap::new();
+
+        assert_eq!(named(" Ada\u{7}\u{1b}[2J\r\n phone ", &nameless), "Ada [2J phone");
+        assert_eq!(named(" \t ", &nameless), "A browser");
+        assert_eq!(named(&"é".repeat(99), &nameless).chars().count(), NAME_CHARS_MAX);
     }
 }

@@ -17,7 +17,7 @@ use crate::{
     door::{Door, Pairing, SessionView},
     form::Form,
     keys::Keys,
-    password,
+    passkey, password,
     remote::Capability,
     second,
     settings::GatewaySettings,
@@ -162,6 +162,7 @@ pub(crate) fn page(keys: &Arc<Keys>, chrome: &Chrome, problem: Option<&str>) -> 
                     form method="post" action="/devices/revoke" {
                         input type="hidden" name="others" value="1";
                         button.button type="submit" { "End all others" }
+                        p.help { "Removes all passkeys too." }
                     }
                 }
             }
@@ -179,6 +180,14 @@ pub(crate) fn page(keys: &Arc<Keys>, chrome: &Chrome, problem: Option<&str>) -> 
                     }
                 }
             }
+            section.card aria-labelledby="devices-passkeys" {
+                h2 #devices-passkeys { "Passkeys" }
+                p {
+                    "A device that has one enters from outside with its fingerprint, face or PIN, without password and code. They \
+                     are added there, on the page " strong { "Passkeys" } ", where the public name stays the same."
+                }
+                (passkey::page::list(&keys.passkeys.list(), now, true))
+            }
             section.card aria-labelledby="devices-outside" {
                 h2 #devices-outside { "Shown from outside" }
                 (shown_outside(&keys.settings.get()))
@@ -189,7 +198,7 @@ pub(crate) fn page(keys: &Arc<Keys>, chrome: &Chrome, problem: Option<&str>) -> 
             }
             section.card aria-labelledby="devices-password" {
                 h2 #devices-password { "Password" }
-                p { "A new password ends all other sessions." }
+                p { "A new password ends all other sessions and removes all passkeys." }
                 (password::form(door.has_password(), problem))
             }
             p.muted { a href="/devices/audit" { "What was done: logins, devices, permissions, settings" } }

@@ -10,8 +10,10 @@ use store::StoreError;
 use tokio::{sync::watch, time::Instant};
 
 use crate::{
+    clock::from_ms,
     credential::{self, SetError},
     keys::{Keys, NotSet, Provided},
+    passkey::Passkey,
     second::{Offer, SecondFactorError, Standing},
     session::{Kind, Session},
     ticket::{Purpose, Ticket},
@@ -42,6 +44,33 @@ pub struct SessionView {
     pub requests: u64,
     /// Bytes it sent and got since then.
     pub bytes: u64,
+}
+
+/// A passkey as lists show it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PasskeyView {
+    /// E.g. `"9f3a6c01"`.
+    pub id: String,
+    /// What its owner calls it.
+    pub name: String,
+    /// The public name it counts for, e.g. `"nexus.example.com"`.
+    pub host: String,
+    /// When it was made.
+    pub created: SystemTime,
+    /// When it was used last.
+    pub used: SystemTime,
+}
+
+impl PasskeyView {
+    fn of(passkey: Passkey) -> Self {
+        Self {
+            created: from_ms(passkey.created_ms),
+            used: from_ms(passkey.used_ms),
+            id: passkey.id,
+            name: passkey.name,
+            host: passkey.host,
+        }
+    }
 }
 
 /// A code for one device.
@@ -228,7 +257,7 @@ impl Door {
     pub(crate) fn may_set_first_password(&self, caller: &Caller) -> bool {
         let began_with_ticket = |session: Arc<Session>| match session.kind {
             Kind::Link | Kind::Window => true,
-            Kind::Login | Kind::Paired | Kind::Script => false,
+            Kind::Login | Kind::Paired | Kind::Passkey | Kind::Script => false,
         };
         caller.listener == Listener::Local
             && self
@@ -263,17 +292,25 @@ impl Door {
         *self.0.streams.borrow()
     }
 
-    /// Ends one session and its streams; tells whether there was one.
+    /// Every passkey, the newest first.
+    pub fn passkeys(&self) -> Vec<PasskeyView> {
+        self.0.passkeys.list().into_iter().map(PasskeyView::of).collect()
+    }
+
+    /// Ends one session and its streams, or removes one passkey; tells whether there was one.
     ///
     /// # Errors
     /// When the database could not forget it: it is over, but would be back after a restart.
     pub async fn revoke(&self, id: &str) -> Result<bool, StoreError> {
+        if self.0.passkeys.has(id) {
+            return self.0.remove_passkey(id).await;
+        }
         let count = self.0.sessions.end(|session| session.id == id).await?;
         tracing::info!(target: "audit", event = "revoke", session = id, count, "a session was revoked");
         Ok(count > 0)
     }
 
-    /// Ends every session and every ticket; tells how many sessions there were.
+    /// Ends every session, every ticket and every passkey; tells how many sessions there were.
     ///
     /// # Errors
     /// As [`revoke`](Self::revoke).

@@ -18,13 +18,18 @@ pub(crate) struct Form(Zeroizing<Vec<u8>>);
 impl Form {
     /// Reads the body of `request` before anything costly is done with it.
     pub(crate) async fn read(request: Request<Body>) -> Result<Self, Response<Body>> {
+        Self::read_most(request, FORM_BYTES_MAX).await
+    }
+
+    /// As [`read`](Self::read), for what may have `bytes_max`.
+    pub(crate) async fn read_most(request: Request<Body>, bytes_max: usize) -> Result<Self, Response<Body>> {
         let kind = request.headers().get(header::CONTENT_TYPE);
         let is_form =
             kind.is_some_and(|kind| kind.as_bytes().starts_with(b"application/x-www-form-urlencoded"));
         if !is_form {
             return Err(No::Malformed.json());
         }
-        let body = axum::body::to_bytes(request.into_body(), FORM_BYTES_MAX).await;
+        let body = axum::body::to_bytes(request.into_body(), bytes_max).await;
         let bytes = body.map_err(|_too_large| No::TooLarge.json())?;
         Ok(Self(Zeroizing::new(bytes.to_vec())))
     }

@@ -22,7 +22,7 @@ use crate::{
     headers::{self, OwnWindow},
     host::Hosts,
     keys::Keys,
-    origin, path,
+    origin, passkey, path,
     proxy::{self, Proxy},
     remote::Reach,
     session::{Kind, Session},
@@ -69,7 +69,10 @@ const PROXY_PREFIX: &str = "/api/opencode/";
 
 /// Paths that answer without a session, beside the assets.
 fn is_public(path: &str) -> bool {
-    matches!(path, "/healthz" | "/login" | "/enter" | "/pair") || is_asset(path)
+    matches!(
+        path,
+        "/healthz" | "/login" | "/login/passkey" | "/login/passkey/enter" | "/enter" | "/pair"
+    ) || is_asset(path)
 }
 
 fn is_asset(path: &str) -> bool {
@@ -245,12 +248,15 @@ impl Front {
         let is_own_window = session.kind == Kind::Window;
         let pages = match &reach {
             None => Arc::clone(&self.pages),
-            Some(reach) => self
-                .pages
-                .iter()
-                .filter(|page| reach.opens(page.path))
-                .cloned()
-                .collect(),
+            Some(reach) => {
+                let own = self
+                    .keys
+                    .passkeys
+                    .host(request.headers())
+                    .map(|_| passkey::page::PAGE);
+                let open = self.pages.iter().filter(|page| reach.opens(page.path));
+                open.cloned().chain(own).collect()
+            }
         };
         let chrome = Chrome {
             pages,

@@ -15,6 +15,7 @@ use crate::{
     cookie::CookieName,
     credential::{Credential, SetError},
     hashing::{Busy, Hashing},
+    passkey::Passkeys,
     second::SecondFactor,
     session::{Session, Sessions},
     settings::GatewaySettings,
@@ -37,6 +38,7 @@ pub(crate) struct Keys {
     pub(crate) clock: Arc<Clock>,
     pub(crate) credential: Credential,
     pub(crate) second: SecondFactor,
+    pub(crate) passkeys: Passkeys,
     pub(crate) sessions: Sessions,
     pub(crate) tickets: Tickets,
     pub(crate) throttle: Throttle,
@@ -108,6 +110,7 @@ impl Keys {
         Ok(Self {
             credential: Credential::at(&dirs.config),
             second: SecondFactor::new(&dirs.config, secrets),
+            passkeys: Passkeys::open(store.clone(), Arc::clone(&clock))?,
             sessions: Sessions::open(store.clone(), Arc::clone(&clock))?,
             tickets: Tickets::default(),
             throttle: Throttle::open(store.clone(), Arc::clone(&clock))?,
@@ -214,8 +217,8 @@ impl Keys {
             kind: NoticeKind::Login,
             key: "password".to_owned(),
             title: "The password was changed".to_owned(),
-            body: "All other sessions have ended and log in again with the new one. If this was not you, set a new \
-                   password at the machine with `nexus password set`."
+            body: "All other sessions have ended and log in again with the new one; passkeys are to be made anew. If this \
+                   was not you, set a new password at the machine with `nexus password set`."
                 .to_owned(),
             page: "/devices".to_owned(),
             answers: Vec::new(),
@@ -224,13 +227,26 @@ impl Keys {
         Ok(())
     }
 
-    /// Ends every session but `kept`, and every ticket: what was handed out before leads nowhere.
+    /// Ends every session but `kept`, every ticket and every passkey: what was handed out before leads nowhere.
     pub(crate) async fn end_all_but(&self, kept: Option<&str>) -> Result<usize, StoreError> {
-        // Tickets first: one that is being consumed has its session before the sessions end, or none.
+        // First what leads in: of what is being used now, either the session is there before the sessions end, or none is
+        // begun.
         self.tickets.clear();
-        self.sessions
+        let passkeys = self.passkeys.remove(|_| true).await;
+        let ended = self
+            .sessions
             .end(|session| Some(session.id.as_str()) != kept)
-            .await
+            .await;
+        // Once more: a session that has just ended may have been making one.
+        self.passkeys.remove(|_| true).await.and(passkeys)?;
+        ended
+    }
+
+    /// Forgets one passkey; tells whether there was one.
+    pub(crate) async fn remove_passkey(&self, id: &str) -> Result<bool, StoreError> {
+        let count = self.passkeys.remove(|passkey| passkey.id == id).await?;
+        tracing::info!(target: "audit", event = "passkey_removed", passkey = id, count, "a passkey was removed");
+        Ok(count > 0)
     }
 
     /// A place for one more stream of `session`, given back when dropped; `None` when there are too many.

@@ -2,6 +2,7 @@
 
 mod check;
 mod page;
+pub(crate) mod passkey;
 
 use std::{net::IpAddr, sync::Arc};
 
@@ -34,7 +35,7 @@ pub(crate) async fn show(
     request: Request<Body>,
 ) -> Response<Body> {
     let next = form::queried(request.uri(), "next");
-    let page = Page::of(&keys, &visit, next.expose());
+    let page = Page::of(&keys, &visit, request.headers(), next.expose());
     answer::page_with(StatusCode::OK, page.draw(None))
 }
 
@@ -50,7 +51,7 @@ pub(crate) async fn submit(
         Err(refusal) => return refusal,
     };
     let next = form.text("next").expose().to_owned();
-    let page = Page::of(&keys, &visit, &next);
+    let page = Page::of(&keys, &visit, &headers, &next);
     match check(&keys, &visit, form.text("password"), &form.text("code")).await {
         Verdict::Right(proof) => enter(&keys, &visit, &headers, &page, proof).await,
         Verdict::Wrong => page.wrong(),
@@ -62,12 +63,12 @@ pub(crate) async fn submit(
 }
 
 /// While the second factor is on and its secret cannot be read.
-const NO_CODES: &str = "The machine cannot check codes now, so nobody can log in from outside. Devices that are logged in \
-                        stay so. At the machine, `nexus doctor` says what is wrong.";
+const NO_CODES: &str = "The machine cannot check codes now, so no password is taken from outside. Passkeys enter still, and \
+                        devices that are logged in stay so. At the machine, nexus doctor says what is wrong.";
 
 /// After too many wrong passwords from outside.
-const OFF: &str = "Logging in from outside is off, because a hundred passwords in a row were wrong. At the machine, \
-                   `nexus devices unlock` allows it again. Devices that are logged in stay so.";
+const OFF: &str = "No password is taken from outside any more, because a hundred in a row were wrong. At the machine, \
+                   nexus devices unlock allows it again. Passkeys enter still, and devices that are logged in stay so.";
 
 async fn enter(
     keys: &Arc<Keys>,

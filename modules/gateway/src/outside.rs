@@ -191,7 +191,7 @@ impl Tunnelled {
         let now = wanted.borrow_and_update().clone();
         let mut stays = is_still_wanted(&now);
         if stays {
-            self.answer_to(&admitted, &now.hosts);
+            self.answer_to(&admitted, &now);
             self.say(Origin::Open(port));
         }
         let mut rules = self.rules();
@@ -203,7 +203,7 @@ impl Tunnelled {
                     let now = wanted.borrow_and_update().clone();
                     stays = changed.is_ok() && is_still_wanted(&now);
                     if stays {
-                        self.answer_to(&admitted, &now.hosts);
+                        self.answer_to(&admitted, &now);
                     }
                 }
                 () = rules.may_differ() => {
@@ -213,7 +213,7 @@ impl Tunnelled {
             }
         }
         // Nobody is answered from here on, whatever is still connected.
-        self.answer_to(&admitted, &[]);
+        self.answer_to(&admitted, &Outside::default());
         let is_lost = fault.is_some();
         self.say(fault.map_or(Origin::Closed, Origin::Refused));
         ending.cancel();
@@ -230,9 +230,10 @@ impl Tunnelled {
         tracing::info!(port, "the port for the tunnel is closed");
     }
 
-    fn answer_to(&self, admitted: &watch::Sender<Arc<Hosts>>, hosts: &[String]) {
-        admitted.send_replace(Arc::new(Hosts::public(hosts)));
-        let url = hosts.first().map(|host| format!("https://{host}"));
+    fn answer_to(&self, admitted: &watch::Sender<Arc<Hosts>>, outside: &Outside) {
+        self.keys.passkeys.set_lasting(outside.is_lasting);
+        admitted.send_replace(Arc::new(Hosts::public(&outside.hosts)));
+        let url = outside.hosts.first().map(|host| format!("https://{host}"));
         self.keys.public_url.send_replace(url);
     }
 

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use axum::{
     body::Body,
     extract::State,
-    http::{HeaderMap, Request, Response, StatusCode},
+    http::{Request, Response, StatusCode},
 };
 use kit::{Listener, Notice, NoticeKind};
 use tokio::time::Instant;
@@ -23,9 +23,6 @@ use crate::{
     keys::Keys,
     session::{Kind, Session},
 };
-
-/// Longest name of a device, in characters.
-const NAME_CHARS_MAX: usize = 40;
 
 /// `GET /pair?code=…`, on the tunnel's listener.
 pub(crate) async fn show(visit: Visit, request: Request<Body>) -> Response<Body> {
@@ -62,7 +59,7 @@ pub(crate) async fn submit(
         return expired();
     };
     begin::end_former(&keys, &visit, &headers).await;
-    let device = named(form.text("name").expose(), &headers);
+    let device = device::named(form.text("name").expose(), &headers);
     let still_holds = || keys.tickets.holds(&entry);
     match begin::begin(&keys, &visit, Kind::Paired, &device, &entry.path, still_holds).await {
         Ok((session, response)) => {
@@ -72,19 +69,6 @@ pub(crate) async fn submit(
         Err(NotBegun::Void) => expired(),
         Err(NotBegun::Failed) => No::Internal.answer(&headers),
     }
-}
-
-/// What the owner calls the device, as one plain line; without a name, what it calls itself.
-fn named(given: &str, headers: &HeaderMap) -> String {
-    let words = given.split(|c: char| c.is_whitespace() || c.is_control());
-    let line: String = words
-        .filter(|word| !word.is_empty())
-        .collect::<Vec<_>>()
-        .join(" ");
-    if line.is_empty() {
-        return device::name(headers);
-    }
-    line.chars().take(NAME_CHARS_MAX).collect()
 }
 
 fn tell(keys: &Keys, visit: &Visit, session: &Session) {
@@ -137,18 +121,4 @@ fn expired() -> Response<Body> {
         },
     );
     answer::page_with(StatusCode::UNAUTHORIZED, page)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_device_has_a_name_of_one_plain_line() {
-        let nameless = HeaderMap::new();
-
-        assert_eq!(named(" Ada\u{7}\u{1b}[2J\r\n phone ", &nameless), "Ada [2J phone");
-        assert_eq!(named(" \t ", &nameless), "A browser");
-        assert_eq!(named(&"é".repeat(99), &nameless).chars().count(), NAME_CHARS_MAX);
-    }
 }

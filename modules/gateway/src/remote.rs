@@ -50,8 +50,8 @@ impl Reach {
         self.0.contains(&capability)
     }
 
-    /// Whether a path is for sessions from outside too: the chat, whether this device is told of it, the way out, and the
-    /// pages that are switched on. Everything else, the server's own API, settings and every switch included, is for
+    /// Whether a path is for sessions from outside too: the chat, whether this device is told of it, its passkeys, the way
+    /// out, and the pages that are switched on. Everything else, the server's own API, settings and every switch included, is for
     /// this machine.
     pub(crate) fn opens(&self, path: &str) -> bool {
         let is_below = |root: &str| {
@@ -68,6 +68,10 @@ impl Reach {
                 | "/notices/push/off"
                 | "/notices/push/trial"
                 | "/notices/press"
+                | "/passkeys"
+                | "/passkeys/offer"
+                | "/passkeys/add"
+                | "/passkeys/remove"
         );
         is_always || is_below("chat") || self.0.iter().any(|capability| is_below(capability.word()))
     }
@@ -98,6 +102,8 @@ mod tests {
             "/notices/push/off",
             "/notices/push/trial",
             "/notices/press",
+            "/passkeys",
+            "/passkeys/offer",
         ] {
             assert!(reach.opens(path), "{path}");
         }
@@ -122,6 +128,7 @@ mod tests {
         "/devices/outside",
         "/onboarding",
         "/password",
+        "/passkeys/all",
         "/api",
         "/api/status",
         "/api/modules/opencode/stop",

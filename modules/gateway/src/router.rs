@@ -17,16 +17,16 @@ use crate::{
     assets, audit, begin, devices, enter,
     keys::Keys,
     live::{self, Live},
-    login, pair, password, second,
+    login, pair, passkey, password, second,
 };
 
 /// Longest body of a request to a page: a prompt with its attachments.
 const BODY_BYTES_MAX: usize = 10 * 1024 * 1024;
 
 /// First segments that are the gateway's own and no module's.
-const OWN: [&str; 12] = [
-    "login", "enter", "pair", "logout", "live", "api", "devices", "healthz", "assets", "password", "sw.js",
-    "offline",
+const OWN: [&str; 13] = [
+    "login", "enter", "pair", "logout", "live", "api", "devices", "healthz", "assets", "passkeys",
+    "password", "sw.js", "offline",
 ];
 
 /// Builds the table.
@@ -45,9 +45,15 @@ pub(crate) fn build(
         .route("/sw.js", get(assets::worker))
         .route("/offline", get(assets::offline))
         .route("/login", get(login::show).post(login::submit))
+        .route("/login/passkey", post(login::passkey::ask))
+        .route("/login/passkey/enter", post(login::passkey::enter))
         .route("/enter", get(enter::show).post(enter::submit))
         .route("/pair", get(pair::show).post(pair::submit))
         .route("/logout", post(logout))
+        .route("/passkeys", get(passkey::page::show))
+        .route("/passkeys/offer", post(passkey::page::offer))
+        .route("/passkeys/add", post(passkey::page::add))
+        .route("/passkeys/remove", post(passkey::page::remove))
         .route("/password", post(password::submit))
         .route("/devices", get(devices::show))
         .route("/devices/revoke", post(devices::revoke))

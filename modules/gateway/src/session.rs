@@ -46,6 +46,8 @@ pub enum Kind {
     Link,
     /// With a code that was shown at the machine and scanned by a phone.
     Paired,
+    /// With a passkey.
+    Passkey,
     /// By the program's own window; there is one at a time, and it does not count.
     Window,
     /// A named token for scripts, on the local listener only.
@@ -53,7 +55,14 @@ pub enum Kind {
 }
 
 impl Kind {
-    const ALL: [Self; 5] = [Self::Login, Self::Link, Self::Paired, Self::Window, Self::Script];
+    const ALL: [Self; 6] = [
+        Self::Login,
+        Self::Link,
+        Self::Paired,
+        Self::Passkey,
+        Self::Window,
+        Self::Script,
+    ];
 
     /// The word in the database and in lists.
     pub fn as_str(self) -> &'static str {
@@ -61,6 +70,7 @@ impl Kind {
             Self::Login => "login",
             Self::Link => "link",
             Self::Paired => "paired",
+            Self::Passkey => "passkey",
             Self::Window => "window",
             Self::Script => "script",
         }
@@ -72,6 +82,7 @@ impl Kind {
             Self::Login => "logged in with the password",
             Self::Link => "entered with a link",
             Self::Paired => "paired with a code",
+            Self::Passkey => "entered with a passkey",
             Self::Window => "the program's own window",
             Self::Script => "a script's token",
         }
@@ -188,7 +199,7 @@ impl Sessions {
         });
         let secret = match kind {
             Kind::Script => Secret::new(format!("{SCRIPT_PREFIX}{}", token::fresh().expose())),
-            Kind::Login | Kind::Link | Kind::Paired | Kind::Window => token::fresh(),
+            Kind::Login | Kind::Link | Kind::Paired | Kind::Passkey | Kind::Window => token::fresh(),
         };
         // A fresh token always has a fingerprint: it is made of exactly the digits that are asked for.
         let fingerprint = bare_fingerprint(secret.expose()).unwrap_or_default();
@@ -302,14 +313,14 @@ impl Sessions {
         let is_alike = |session: &Session| match newest.kind {
             Kind::Window => session.kind == Kind::Window,
             Kind::Script => session.kind == Kind::Script,
-            Kind::Login | Kind::Link | Kind::Paired => {
-                matches!(session.kind, Kind::Login | Kind::Link | Kind::Paired)
+            Kind::Login | Kind::Link | Kind::Paired | Kind::Passkey => {
+                !matches!(session.kind, Kind::Window | Kind::Script)
             }
         };
         let places = match newest.kind {
             Kind::Window => 1,
             Kind::Script => SCRIPTS_MAX,
-            Kind::Login | Kind::Link | Kind::Paired => SESSIONS_MAX,
+            Kind::Login | Kind::Link | Kind::Paired | Kind::Passkey => SESSIONS_MAX,
         };
         let others = self
             .list()

@@ -11,6 +11,8 @@ pub struct Outside {
     pub port: u16,
     /// The names under which requests from outside are answered, e.g. `"nexus.example.com"`. None: no request is.
     pub hosts: Vec<String>,
+    /// Whether these names are the same after the next start, so that something may be kept for them.
+    pub is_lasting: bool,
 }
 
 /// Where the port stands that only cloudflared is given.

@@ -251,6 +251,7 @@ impl<'m> Life<'m> {
             is_held: false,
             port: self.used.port,
             hosts: self.allowed_hosts(),
+            is_lasting: self.used.mode != Mode::Quick,
         };
         self.module.outside.send_if_modified(|held| {
             let is_new = *held != outside;

@@ -2,12 +2,12 @@
 
 use axum::{
     body::Body,
-    http::{HeaderValue, Response, StatusCode, header},
+    http::{HeaderMap, HeaderValue, Response, StatusCode, header},
 };
 use kit::Listener;
 use web::{Markup, html};
 
-use crate::{answer, front::Visit, keys::Keys, password, path, second::Standing};
+use crate::{answer, front::Visit, keys::Keys, passkey, password, path, second::Standing};
 
 /// The page, as it is for one visitor.
 pub(super) struct Page {
@@ -15,14 +15,19 @@ pub(super) struct Page {
     pub(super) next: String,
     /// Whether it asks for a code too. Said to everybody who comes: it is no secret, and not of the password.
     asks_code: bool,
+    /// Whether a passkey would be taken here.
+    takes_passkey: bool,
 }
 
 impl Page {
-    pub(super) fn of(keys: &Keys, visit: &Visit, next: &str) -> Self {
+    pub(super) fn of(keys: &Keys, visit: &Visit, headers: &HeaderMap, next: &str) -> Self {
         let next = if path::is_own_page(next) { next } else { "/" };
+        let is_outside = visit.listener == Listener::Tunnel;
+        let host = passkey::page::host(keys, visit, headers);
         Self {
             next: next.to_owned(),
-            asks_code: visit.listener == Listener::Tunnel && keys.second.standing() != Standing::Off,
+            asks_code: is_outside && keys.second.standing() != Standing::Off,
+            takes_passkey: host.is_some_and(|host| keys.passkeys.has_for(host)),
         }
     }
 
@@ -53,10 +58,22 @@ impl Page {
     }
 
     pub(super) fn draw(&self, problem: Option<&str>) -> Markup {
+        self.draw_both(problem, None)
+    }
+
+    /// Of a passkey that did not enter.
+    pub(super) fn draw_unproved(&self, problem: &str) -> Markup {
+        self.draw_both(None, Some(problem))
+    }
+
+    fn draw_both(&self, problem: Option<&str>, of_passkey: Option<&str>) -> Markup {
         web::bare(
             "Log in",
             html! {
                 h1 { "Log in" }
+                @if let Some(problem) = of_passkey {
+                    p.field-error role="alert" { (problem) }
+                }
                 form method="post" action="/login" {
                     (password::account())
                     (web::form::line(&web::form::Line {
@@ -79,6 +96,14 @@ impl Page {
                     }
                     input type="hidden" name="next" value=(self.next);
                     button.button.primary type="submit" { "Log in" }
+                }
+                @if self.takes_passkey {
+                    form method="post" action="/login/passkey/enter" data-passkey="/login/passkey" hidden {
+                        p.or { "or" }
+                        input type="hidden" name="credential";
+                        input type="hidden" name="next" value=(self.next);
+                        button.button type="submit" { (web::icon("key")) span { "Log in with a passkey" } }
+                    }
                 }
                 p.help { "At the machine itself, " code { "nexus open" } " enters without a password." }
             },

@@ -16,7 +16,15 @@ fn secret(text: &str) -> Secret {
 }
 
 async fn entered_with(keys: &Arc<Keys>, visit: &Visit, proof: Proof) -> Response<Body> {
-    enter(keys, visit, &HeaderMap::new(), &Page::of(keys, visit, "/"), proof).await
+    let headers = HeaderMap::new();
+    enter(
+        keys,
+        visit,
+        &headers,
+        &Page::of(keys, visit, &headers, "/"),
+        proof,
+    )
+    .await
 }
 
 fn visit(listener: Listener) -> Visit {

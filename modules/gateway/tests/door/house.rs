@@ -303,6 +303,7 @@ impl House {
             is_held: false,
             port: 0,
             hosts: vec![host.to_owned()],
+            is_lasting: !host.ends_with(".trycloudflare.com"),
         });
         let mut origin = self.tunnel_origin.clone();
         let is_open = origin.wait_for(|origin| matches!(origin, Origin::Open(_)));

@@ -14,6 +14,7 @@ mod login;
 mod outside;
 mod pages;
 mod pairing;
+mod passkeys;
 mod port;
 mod proxy;
 mod second;

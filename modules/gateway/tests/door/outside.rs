@@ -26,6 +26,7 @@ async fn nothing_is_open_until_it_is_wanted_and_a_password_is_set() {
         is_held: false,
         port: 0,
         hosts: vec![HOST.to_owned()],
+        is_lasting: false,
     });
     let mut origin = house.tunnel_origin.clone();
     let refused = origin.wait_for(|origin| matches!(origin, Origin::Refused(_)));
