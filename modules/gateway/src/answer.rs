@@ -157,7 +157,7 @@ impl No {
             title,
             html! {
                 h1 { (title) }
-                p { (message) }
+                p { (web::parts::words(message)) }
                 p { a href="/" { "Go to the start page" } }
             },
         );

@@ -64,11 +64,11 @@ pub(crate) async fn submit(
 
 /// While the second factor is on and its secret cannot be read.
 const NO_CODES: &str = "The machine cannot check codes now, so no password is taken from outside. Passkeys enter still, and \
-                        devices that are logged in stay so. At the machine, nexus doctor says what is wrong.";
+                        devices that are logged in stay so. At the machine, `nexus doctor` says what is wrong.";
 
 /// After too many wrong passwords from outside.
 const OFF: &str = "No password is taken from outside any more, because a hundred in a row were wrong. At the machine, \
-                   nexus devices unlock allows it again. Passkeys enter still, and devices that are logged in stay so.";
+                   `nexus devices unlock` allows it again. Passkeys enter still, and devices that are logged in stay so.";
 
 async fn enter(
     keys: &Arc<Keys>,

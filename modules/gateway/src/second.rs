@@ -205,15 +205,18 @@ impl SecondFactor {
         Ok(true)
     }
 
-    /// A new seed for an app; the former one stays in force until [`confirm`](Self::confirm).
+    /// A seed for an app; the former one stays in force until [`confirm`](Self::confirm). One that was offered lately is
+    /// offered again: an app may know it already, and only its first code was mistyped.
     pub(crate) fn offer(&self, account: &str, now: Instant) -> Offer {
-        let seed = Seed::fresh(account);
-        let offer = Offer {
+        let seed = self.waiting(now).unwrap_or_else(|| {
+            let seed = Seed::fresh(account);
+            *self.offered.lock().unwrap_or_else(PoisonError::into_inner) = Some((seed.clone(), now));
+            seed
+        });
+        Offer {
             link: seed.link(),
             text: seed.text(),
-        };
-        *self.offered.lock().unwrap_or_else(PoisonError::into_inner) = Some((seed, now));
-        offer
+        }
     }
 
     /// What was offered, for showing it again after a wrong code.

@@ -71,9 +71,7 @@ impl Page {
             "Log in",
             html! {
                 h1 { "Log in" }
-                @if let Some(problem) = of_passkey {
-                    p.field-error role="alert" { (problem) }
-                }
+                (web::form::error("passkey", of_passkey))
                 form method="post" action="/login" {
                     (password::account())
                     (web::form::line(&web::form::Line {

@@ -184,9 +184,7 @@ fn page(keys: &Keys, chrome: &Chrome, host: &str, name: Option<String>, problem:
             }
             section.card aria-labelledby="passkeys-add" {
                 h2 #passkeys-add { "Add one" }
-                @if let Some(problem) = problem {
-                    p.field-error role="alert" { (problem) }
-                }
+                (web::form::error("passkey", problem))
                 p {
                     "This device enters with its fingerprint, face or PIN then, in place of the password and its code. A new \
                      password, or ending all other sessions, removes every passkey."

@@ -95,6 +95,21 @@ async fn is_good(desk: &Desk, typed: &str, now: SystemTime) -> bool {
 }
 
 #[tokio::test]
+async fn a_mistyped_first_code_costs_no_new_scan() {
+    let desk = desk();
+    let (now, instant) = (SystemTime::UNIX_EPOCH + minutes(30_000_000), Instant::now());
+    let offer = desk.factor.offer("box", instant);
+    let wrong = desk.factor.confirm("000000", now, instant).await;
+    assert!(matches!(wrong, Err(SecondFactorError::WrongCode)), "{wrong:?}");
+
+    let again = desk.factor.offer("box", instant + OFFER_LIFE / 2);
+
+    assert_eq!(again.text.expose(), offer.text.expose());
+    let later = desk.factor.offer("box", instant + OFFER_LIFE);
+    assert_ne!(later.text.expose(), offer.text.expose());
+}
+
+#[tokio::test]
 async fn it_is_on_when_an_app_has_proved_that_it_knows_the_seed() {
     let desk = desk();
     let now = SystemTime::UNIX_EPOCH + minutes(30_000_000);
