@@ -17,6 +17,8 @@ pub(super) struct Crowd {
     tasks: JoinSet<()>,
     /// In the order they came; those that have ended are swept out when all places are taken.
     seats: Vec<Seat>,
+    /// Whoever waits for a place. Nobody has to leave before somebody has come.
+    newcomer: Option<(TcpStream, SocketAddr)>,
 }
 
 struct Seat {
@@ -30,16 +32,27 @@ impl Crowd {
             places,
             tasks: JoinSet::new(),
             seats: Vec::new(),
+            newcomer: None,
         }
     }
 
-    /// The next connection, once there is a place for it. `None` when `stop` was first.
+    /// The next connection, once there is a place for it. `None` when `stop` was first. Dropping the future loses nobody.
     pub(super) async fn next(
         &mut self,
         socket: &TcpListener,
         stop: &CancellationToken,
     ) -> Option<std::io::Result<(TcpStream, SocketAddr)>> {
         self.reap();
+        if self.newcomer.is_none() {
+            tokio::select! {
+                () = stop.cancelled() => return None,
+                accepted = socket.accept() => match accepted {
+                    Ok(newcomer) => self.newcomer = Some(newcomer),
+                    Err(error) => return Some(Err(error)),
+                },
+            }
+            self.reap();
+        }
         while self.tasks.len() >= self.places {
             self.make_room();
             tokio::select! {
@@ -47,10 +60,7 @@ impl Crowd {
                 _ = self.tasks.join_next() => self.reap(),
             }
         }
-        tokio::select! {
-            () = stop.cancelled() => None,
-            accepted = socket.accept() => Some(accepted),
-        }
+        self.newcomer.take().map(Ok)
     }
 
     /// Gives a connection its place.
@@ -175,6 +185,21 @@ mod tests {
             assert!(guest.is_answered().await);
         }
         drop((answering, answerings));
+    }
+
+    #[tokio::test]
+    async fn the_last_place_is_kept_while_nobody_else_has_come() {
+        let socket = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let mut crowd = Crowd::new(2);
+        let owner = come(&mut crowd, &socket).await;
+        owner.talk.in_session();
+        let mut stranger = come(&mut crowd, &socket).await;
+
+        let short = std::time::Duration::from_millis(50);
+        let nobody = tokio::time::timeout(short, crowd.next(&socket, &CancellationToken::new())).await;
+
+        assert!(nobody.is_err());
+        assert!(stranger.is_answered().await);
     }
 
     #[tokio::test]
