@@ -16,12 +16,13 @@ use axum::{
     response::IntoResponse,
     routing::get,
 };
-use kit::{Caller, CancellationToken, Feed, Frame, Listener, LiveRequest, Module};
+use kit::{Caller, CancellationToken, Feed, Frame, Listener, LiveRequest, Module, Setting};
 use serde::Deserialize;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 use tokio_util::task::TaskTracker;
 
 use crate::{
+    access::AccessSettings,
     answer::No,
     clock::to_ms,
     front::Visit,
@@ -32,8 +33,9 @@ use crate::{
 /// Frames per second a page gets at most.
 const FRAMES_PER_S: u32 = 20;
 
-/// The edge closes idle sockets after 100 s; a ping well below keeps them and finds dead ones.
-const PING_EVERY: Duration = Duration::from_secs(25);
+/// The edge closes idle sockets after 100 s, and others between are less patient; a ping well below keeps them and finds
+/// dead ones.
+const PING_EVERY: Duration = Duration::from_secs(15);
 
 /// A peer that said nothing for this long, not even a pong, is gone.
 const SILENCE_MAX: Duration = Duration::from_secs(60);
@@ -87,6 +89,7 @@ async fn open(
     let shown = is_outside.then(|| Shown {
         view: wanted.view.clone(),
         keys: Arc::clone(&live.keys),
+        access: live.keys.file.section(),
     });
     let request = LiveRequest {
         key: wanted.key,
@@ -126,6 +129,8 @@ async fn open(
 struct Shown {
     view: String,
     keys: Arc<Keys>,
+    /// By what its viewer was let through.
+    access: Setting<AccessSettings>,
 }
 
 impl Shown {
@@ -134,9 +139,13 @@ impl Shown {
         let Some(shown) = shown else {
             return std::future::pending().await;
         };
-        let mut settings = shown.keys.settings.clone();
+        let (mut settings, mut access) = (shown.keys.settings.clone(), shown.access.clone());
         while shown.keys.settings.get().reach().shows(&shown.view) {
-            settings.changed().await;
+            tokio::select! {
+                _ = settings.changed() => {}
+                // Whoever came through before is looked at by the rules of now.
+                _ = access.changed() => return,
+            }
         }
     }
 }
