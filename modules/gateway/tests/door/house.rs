@@ -4,6 +4,7 @@
 mod asking;
 mod chat;
 mod keyring;
+pub mod socket;
 pub mod team;
 mod upstream;
 

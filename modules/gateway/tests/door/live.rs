@@ -1,61 +1,21 @@
 use std::time::{Duration, Instant};
 
-use futures_util::{SinkExt, StreamExt};
-use tokio::net::TcpStream;
-use tokio_tungstenite::{
-    MaybeTlsStream, WebSocketStream, connect_async,
-    tungstenite::{Error, Message, client::IntoClientRequest, protocol::frame::coding::CloseCode},
+use futures_util::SinkExt;
+use tokio_tungstenite::tungstenite::{Message, protocol::frame::coding::CloseCode};
+
+use crate::house::{
+    House, PATIENCE,
+    socket::{Socket, close_code, text},
 };
 
-use crate::house::{House, PATIENCE};
-
-type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
-
 async fn open(house: &House, cookie: Option<&str>, origin: Option<&str>, query: &str) -> Result<Socket, u16> {
-    let mut request = format!("ws://127.0.0.1:{}/live?{query}", house.port)
-        .into_client_request()
-        .unwrap();
-    if let Some(cookie) = cookie {
-        request.headers_mut().insert("cookie", cookie.parse().unwrap());
-    }
-    if let Some(origin) = origin {
-        request.headers_mut().insert("origin", origin.parse().unwrap());
-    }
-    match connect_async(request).await {
-        Ok((socket, _)) => Ok(socket),
-        Err(Error::Http(answer)) => Err(answer.status().as_u16()),
-        Err(other) => panic!("{other}"),
-    }
-}
-
-async fn text(socket: &mut Socket) -> String {
-    loop {
-        match tokio::time::timeout(PATIENCE, socket.next())
-            .await
-            .unwrap()
-            .unwrap()
-            .unwrap()
-        {
-            Message::Text(text) => return text.to_string(),
-            Message::Ping(_) | Message::Pong(_) => {}
-            other @ (Message::Binary(_) | Message::Close(_) | Message::Frame(_)) => panic!("{other:?}"),
+    let mut asked = house.ask("GET", &format!("/live?{query}"));
+    for (name, value) in [("Cookie", cookie), ("Origin", origin)] {
+        if let Some(value) = value {
+            asked = asked.with(name, value);
         }
     }
-}
-
-async fn close_code(socket: &mut Socket) -> CloseCode {
-    loop {
-        match tokio::time::timeout(PATIENCE, socket.next())
-            .await
-            .unwrap()
-            .unwrap()
-            .unwrap()
-        {
-            Message::Close(frame) => return frame.unwrap().code,
-            Message::Text(_) | Message::Ping(_) | Message::Pong(_) => {}
-            other @ (Message::Binary(_) | Message::Frame(_)) => panic!("{other:?}"),
-        }
-    }
+    asked.socket().await
 }
 
 #[tokio::test]

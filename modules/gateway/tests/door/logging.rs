@@ -70,6 +70,53 @@ async fn every_login_leaves_one_line() {
 }
 
 #[tokio::test]
+async fn every_login_from_outside_leaves_one_line_and_the_one_that_enters_is_told_once() {
+    const HOST: &str = "grove-amber-heron-a12d.trycloudflare.com";
+    let mut house = House::open().await;
+    let outside = house.open_outside(HOST).await;
+    let wrong = "a wrong canary password";
+    listen();
+
+    for _ in 0..5 {
+        outside.log_in_from("203.0.113.5", wrong).await;
+    }
+    outside.log_in_from("203.0.113.5", PASSWORD).await;
+    outside.log_in_from("2001:db8:0:1::7", PASSWORD).await;
+
+    let log = heard();
+    let lines: Vec<_> = log
+        .lines()
+        .filter(|line| line.contains("event=\"login\""))
+        .collect();
+    let expected = [("203.0.113.5", "wrong"); 5]
+        .into_iter()
+        .chain([("203.0.113.5", "locked"), ("2001:db8:0:1::7", "right")]);
+    assert_eq!(lines.len(), 7, "{log}");
+    for (line, (source, result)) in lines.iter().zip(expected) {
+        let parts = [
+            "audit",
+            "listener=\"tunnel\"",
+            source,
+            &format!("result=\"{result}\""),
+        ];
+        for part in parts {
+            assert!(line.contains(part), "{part} in {line}");
+        }
+        // When it was comes first.
+        assert!(line.starts_with("20"), "{line}");
+    }
+    let mut told = Vec::new();
+    while let Ok(kit::Told::Notice(notice)) = house.notices.try_recv() {
+        told.push(format!("{notice:?}"));
+    }
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert!(told[0].contains("2001:db8:0:1::7"), "{told:?}");
+    for secret in [PASSWORD, "a+walrus", wrong, "a+wrong"] {
+        assert!(!log.contains(secret) && !told[0].contains(secret), "{secret}");
+    }
+}
+
+#[tokio::test]
 async fn nothing_secret_is_logged_at_any_level() {
     listen();
     let house = House::open().await;

@@ -5,8 +5,11 @@
 mod access;
 mod away;
 mod cross_site;
+mod crowds;
+mod ends;
 mod entering;
 mod framing;
+mod guessing;
 mod house;
 mod live;
 mod logging;
