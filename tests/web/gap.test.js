@@ -1,70 +1,11 @@
 // The event stream breaks while the server lives on: somebody else's server, behind a line that can be cut.
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { connect, createServer } from "node:net";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { createInterface } from "node:readline";
 import { after, before, test } from "node:test";
-import { Agent, Model, environment, until } from "./lib/agent.js";
+import { Model, until } from "./lib/agent.js";
 import { enter, launch, open } from "./lib/browser.js";
-import { opencode } from "./lib/tools.js";
-
-const password = "the password of somebody else's server";
-const authorization = `Basic ${Buffer.from(`opencode:${password}`).toString("base64")}`;
-
-/** A server nobody here keeps running. @param {Model} model */
-async function server(model) {
-  const home = mkdtempSync(join(tmpdir(), "nexus-theirs-"));
-  const project = join(home, "elsewhere");
-  mkdirSync(project);
-  const config = /OPENCODE_CONFIG_CONTENT\s*=\s*'([^']*)'/.exec(await environment(model.address))?.[1];
-  assert.ok(config, "the model's settings are as they were");
-  const settings = JSON.parse(config);
-  settings.permission = { bash: "ask" };
-  const child = spawn(opencode, ["serve", "--hostname", "127.0.0.1", "--port", "0"], {
-    cwd: home,
-    env: {
-      PATH: "/usr/local/bin:/usr/bin:/bin",
-      HOME: home,
-      OPENCODE_SERVER_PASSWORD: password,
-      OPENCODE_CONFIG_CONTENT: JSON.stringify(settings),
-      OPENCODE_DISABLE_MODELS_FETCH: "1",
-      OPENCODE_DISABLE_AUTOUPDATE: "1",
-      OPENCODE_DISABLE_LSP_DOWNLOAD: "1",
-      OPENCODE_DISABLE_DEFAULT_PLUGINS: "1",
-      npm_config_registry: "http://127.0.0.1:9",
-    },
-    stdio: ["ignore", "pipe", "inherit"],
-  });
-  const lines = createInterface({ input: child.stdout });
-  let base = "";
-  for await (const line of lines) {
-    base = /(http:\/\/127\.0\.0\.1:\d+)/.exec(line)?.[1] ?? "";
-    if (base) break;
-  }
-  child.stdout.resume();
-  /** @param {string} path @param {object} [body] */
-  const call = async (path, body) => {
-    const headers = { authorization, "content-type": "application/json" };
-    const separator = path.includes("?") ? "&" : "?";
-    const answer = await fetch(
-      `${base}${path}${separator}directory=${encodeURIComponent(project)}`,
-      body ? { method: "POST", headers, body: JSON.stringify(body) } : { headers },
-    );
-    assert.ok(answer.ok, `${path}: ${answer.status}`);
-    return answer.status === 204 ? undefined : answer.json();
-  };
-  const end = async () => {
-    const ended = once(child, "exit");
-    child.kill("SIGTERM");
-    await ended;
-    rmSync(home, { recursive: true, force: true, maxRetries: 5 });
-  };
-  return { port: Number(new URL(base).port), call, end };
-}
+import { agentOf, server } from "./lib/theirs.js";
 
 /** A line to a port that can be cut and mended. @param {number} port */
 async function line(port) {
@@ -130,7 +71,7 @@ let model;
 let theirs;
 /** @type {Awaited<ReturnType<typeof line>>} */
 let wire;
-/** @type {Agent} */
+/** @type {import("./lib/agent.js").Agent} */
 let agent;
 /** @type {import("playwright-core").Browser} */
 let browser;
@@ -139,11 +80,7 @@ before(async () => {
   model = await Model.start();
   theirs = await server(model);
   wire = await line(theirs.port);
-  agent = await Agent.start({
-    opencode: `external_url = "http://127.0.0.1:${wire.port}"`,
-    settings: "[secrets]\nfile = true",
-  });
-  await agent.nexusWithInput(password, "secret", "set", "opencode-password");
+  agent = await agentOf(wire.port);
   browser = await launch();
 });
 after(async () => {
@@ -162,7 +99,6 @@ async function work(words) {
 }
 
 test("what goes on while the events are away is shown as it is when they are back", async () => {
-  await until("the server to be found", async () => (await agent.status()).modules.opencode.state === "healthy");
   const { page, errors } = await open(browser, { base: agent.base });
   await enter(page, agent, "chat");
   const asks = await work('Asks [[tool:bash {"command":"echo a","description":"A"}]]');

@@ -75,6 +75,11 @@ fn deltas((number, item): (usize, Item)) -> Box<dyn Iterator<Item = Value> + Sen
     };
     match item {
         Item::Say(text) => each(&text, "content"),
+        Item::Bulk(text) => Box::new(
+            text::lumps(&text)
+                .into_iter()
+                .map(|lump| json!({ "content": lump })),
+        ),
         Item::Think(text) => each(&text, "reasoning_content"),
         Item::Endless => Box::new(std::iter::repeat_with(|| json!({"content": "on and "}))),
         Item::Call { tool, input } => {

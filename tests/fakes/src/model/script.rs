@@ -6,6 +6,7 @@
 //! | `[[tokens:N]]` | says N plain words |
 //! | `[[markdown:N]]` | says about N tokens of markdown with code |
 //! | `[[paragraph:BYTES]]` | says one long paragraph |
+//! | `[[bulk:BYTES:WORDS]]` | says WORDS over and over, in larger pieces than a model would |
 //! | `[[endless]]` | never stops talking |
 //! | `[[reasoning:N]]` | thinks N words |
 //! | `[[tool:NAME {…}]]` | calls a tool and goes on when it has answered |
@@ -38,6 +39,8 @@ pub struct Script {
 pub enum Item {
     /// Text of the answer.
     Say(String),
+    /// Text of the answer that comes in few pieces.
+    Bulk(String),
     /// Text of the reasoning before it.
     Think(String),
     /// A call of one of opencode's tools; ends a step.
@@ -114,6 +117,11 @@ impl Script {
             "tokens" => self.items.push(Item::Say(text::words(number()))),
             "markdown" => self.items.push(Item::Say(text::markdown(number()))),
             "paragraph" => self.items.push(Item::Say(text::paragraph(number()))),
+            "bulk" => {
+                let (bytes, words) = value.split_once(':').unwrap_or((value, ""));
+                self.items
+                    .push(Item::Bulk(text::bulk(bytes.parse().unwrap_or_default(), words)));
+            }
             "endless" => self.items.push(Item::Endless),
             "reasoning" => self.items.push(Item::Think(text::words(number()))),
             "rate" => self.rate = value.parse().unwrap_or_default(),

@@ -38,6 +38,21 @@ pub fn paragraph(bytes: usize) -> String {
     text
 }
 
+/// `words` over and over, `bytes` bytes at most.
+pub fn bulk(bytes: usize, words: &str) -> String {
+    words.repeat(bytes.checked_div(words.len()).unwrap_or_default())
+}
+
+/// Cuts a text into pieces of some thousand characters.
+pub(super) fn lumps(text: &str) -> Vec<String> {
+    const LUMP_CHARS: usize = 4096;
+    let letters: Vec<char> = text.chars().collect();
+    letters
+        .chunks(LUMP_CHARS)
+        .map(|lump| lump.iter().collect())
+        .collect()
+}
+
 /// Markdown of at least `count` tokens, ending at the end of a block: headings, prose with inline marks, lists, a
 /// table, quotes and code in several languages.
 pub fn markdown(count: usize) -> String {
