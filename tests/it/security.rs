@@ -3,6 +3,7 @@
 mod away;
 mod children;
 mod folders;
+mod requests;
 
 use std::{
     fs,
