@@ -79,6 +79,7 @@ pub fn build(
             hide: hide(&capture),
             origin: origin.subscribe(),
             objections: vec![opencode.unsafe_server(), unkept],
+            is_undecided: opencode.first_look(),
             decisions: decisions(cx),
             reached: Arc::new(|host| Box::pin(reached(host))),
         },

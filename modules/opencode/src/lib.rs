@@ -131,6 +131,8 @@ pub struct Opencode {
     handle: Handle<Run>,
     policy: watch::Sender<Policy>,
     upstream: watch::Sender<Option<Upstream>>,
+    /// The first server is on its way, and nothing is known of it.
+    first_look: watch::Sender<bool>,
     api: Api,
     reader: EventReader,
     status: watch::Sender<Status>,
@@ -165,6 +167,7 @@ impl Opencode {
         let upstream = watch::Sender::new(None);
         let (api, reader) = Api::connect(upstream.subscribe(), program.heard())?;
         let status = shown::status(&shown::View::unknown(&handle));
+        let first_look = watch::Sender::new(settings.get().starts_by_itself());
         Ok(Arc::new(Self {
             settings,
             notices: cx.notices.clone(),
@@ -178,6 +181,7 @@ impl Opencode {
             handle,
             policy,
             upstream,
+            first_look,
             api,
             reader,
             status: watch::Sender::new(status),
@@ -193,6 +197,12 @@ impl Opencode {
     /// Why the last server that was tried must not be run, if so: nobody outside may be led to it.
     pub fn unsafe_server(&self) -> watch::Receiver<Option<String>> {
         self.program.unsafe_server()
+    }
+
+    /// Whether the program's first server is still to be looked at: until then nobody knows whether it is
+    /// [unsafe](Self::unsafe_server).
+    pub fn first_look(&self) -> watch::Receiver<bool> {
+        self.first_look.subscribe()
     }
 
     /// The lines of the event stream, for handing on.

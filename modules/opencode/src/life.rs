@@ -41,7 +41,9 @@ const STATUS_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Lives until `stop`; ends the server before it returns.
 pub(crate) async fn run(module: Arc<Opencode>, stop: CancellationToken) -> anyhow::Result<()> {
-    kit_folder(module.program.folder())?;
+    kit_folder(module.program.folder()).inspect_err(|_no_server_comes| {
+        module.first_look.send_replace(false);
+    })?;
     let rest = CancellationToken::new();
     // A run that fails leaves nothing behind that works on.
     let _ending = rest.clone().drop_guard();
@@ -60,8 +62,7 @@ pub(crate) async fn run(module: Arc<Opencode>, stop: CancellationToken) -> anyho
     let followed = Arc::clone(&module);
     let following = rest.clone();
     tasks.spawn(async move { Life::new(&followed).follow(following).await });
-    let settings = module.settings.get();
-    if settings.autostart && settings.external().is_none() {
+    if module.settings.get().starts_by_itself() {
         module
             .handle
             .request(Request::Start)
@@ -172,7 +173,10 @@ impl<'m> Life<'m> {
             tokio::select! {
                 () = stop.cancelled() => break,
                 changed = self.run.changed() => if changed.is_ok() { self.on_run() } else { break },
-                changed = self.phase.changed() => if changed.is_ok() { self.on_phase() } else { break },
+                changed = self.phase.changed() => if changed.is_ok() {
+                    self.on_phase();
+                    self.look_is_over();
+                } else { break },
                 settings = self.setting.changed() => self.on_settings(settings).await,
                 signal = self.events.recv() => self.on_signals(signal).await,
                 Some(learned) = self.asking.join_next() => self.on_learned(learned.unwrap_or(Learned::Nothing)),
@@ -240,6 +244,13 @@ impl<'m> Life<'m> {
         let notice = notice.or_else(|| was_quick.then(outage::restarted_at_once));
         if let Some(notice) = notice {
             self.module.notices.send(notice);
+        }
+    }
+
+    /// Whoever waits for what is found out about the first server waits no longer than that takes.
+    fn look_is_over(&self) {
+        if self.phase.borrow().is_settled() {
+            self.module.first_look.send_if_modified(std::mem::take);
         }
     }
 

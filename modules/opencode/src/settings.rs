@@ -112,6 +112,11 @@ impl OpencodeSettings {
         external::address(&self.external_url).ok().flatten()
     }
 
+    /// Whether a server is started here with the program.
+    pub(crate) fn starts_by_itself(&self) -> bool {
+        self.autostart && self.external().is_none()
+    }
+
     /// Whether a server started with `self` runs differently from one started with `other`.
     pub fn starts_differently(&self, other: &Self) -> bool {
         (&self.path, &self.args, &self.env, self.port, self.ask)

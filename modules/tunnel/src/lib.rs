@@ -82,6 +82,8 @@ pub struct Parts {
     pub origin: watch::Receiver<Origin>,
     /// Each says why this machine may not be reached at this moment, if so: one sentence with what to do.
     pub objections: Vec<watch::Receiver<Option<String>>>,
+    /// Whether it is still being found out if there is an objection: nothing is started before.
+    pub is_undecided: watch::Receiver<bool>,
     /// What the owner has to have decided, and to stand by.
     pub decisions: Decisions,
     /// Looks whether a public name leads here.
@@ -124,7 +126,7 @@ impl Tunnel {
     pub fn new(cx: &Context, parts: Parts) -> anyhow::Result<Arc<Self>> {
         let settings = cx.settings.section::<TunnelSettings>();
         let metrics = Metrics::new()?;
-        let objections = Objections::of(parts.objections, parts.decisions);
+        let objections = Objections::of(parts.objections, parts.is_undecided, parts.decisions);
         let is_missing = watch::Sender::new(false);
         let missing = is_missing.subscribe();
         let downloads = Arc::new(Downloads::new(&cx.dirs.cache));

@@ -306,7 +306,7 @@ impl<'m> Life<'m> {
     }
 
     async fn have_running(&mut self, port: u16) {
-        if self.used.mode == Mode::Manual {
+        if self.used.mode == Mode::Manual || self.objections.are_undecided() {
             return;
         }
         let runs_elsewhere = self

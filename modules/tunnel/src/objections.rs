@@ -17,6 +17,7 @@ pub struct Decisions {
 #[derive(Clone)]
 pub(crate) struct Objections {
     parts: Vec<Part>,
+    is_undecided: watch::Receiver<bool>,
     owner: Decisions,
     has_owner: bool,
 }
@@ -29,13 +30,18 @@ struct Part {
 }
 
 impl Objections {
-    pub(crate) fn of(parts: Vec<watch::Receiver<Option<String>>>, owner: Decisions) -> Self {
+    pub(crate) fn of(
+        parts: Vec<watch::Receiver<Option<String>>>,
+        is_undecided: watch::Receiver<bool>,
+        owner: Decisions,
+    ) -> Self {
         let part = |says| Part {
             says,
             has_gone: false,
         };
         Self {
             parts: parts.into_iter().map(part).collect(),
+            is_undecided,
             owner,
             has_owner: true,
         }
@@ -53,13 +59,23 @@ impl Objections {
         of_part.or_else(|| (self.owner.missing)())
     }
 
+    /// Whether somebody is still finding out if there is an objection. Who has gone finds out nothing.
+    pub(crate) fn are_undecided(&self) -> bool {
+        *self.is_undecided.borrow() && self.is_undecided.has_changed().is_ok()
+    }
+
     /// Waits until somebody says something new, or goes. Who has gone is not waited for again.
     pub(crate) async fn changed(&mut self) {
+        let is_undecided = self.are_undecided();
         let mut waiting: Vec<Pin<Box<dyn Future<Output = ()> + Send + '_>>> = Vec::new();
         for part in self.parts.iter_mut().filter(|part| !part.has_gone) {
             waiting.push(Box::pin(async {
                 part.has_gone = part.says.changed().await.is_err()
             }));
+        }
+        if is_undecided {
+            let is_undecided = &mut self.is_undecided;
+            waiting.push(Box::pin(async { drop(is_undecided.changed().await) }));
         }
         if self.has_owner {
             let (revision, has_owner) = (&mut self.owner.revision, &mut self.has_owner);
@@ -86,6 +102,7 @@ mod tests {
     async fn each_has_a_say_and_silence_counts_against() {
         let (first, first_said) = watch::channel(None);
         let (second, second_said) = watch::channel(None);
+        let (undecided, is_undecided) = watch::channel(true);
         let (edits, revision) = watch::channel(0);
         let is_decided = Arc::new(AtomicBool::new(true));
         let asked = Arc::clone(&is_decided);
@@ -94,8 +111,13 @@ mod tests {
             missing: Arc::new(missing),
             revision,
         };
-        let mut objections = Objections::of(vec![first_said, second_said], owner);
+        let mut objections = Objections::of(vec![first_said, second_said], is_undecided, owner);
         assert_eq!(objections.first(), None);
+        assert!(objections.are_undecided());
+
+        undecided.send_replace(false);
+        objections.changed().await;
+        assert!(!objections.are_undecided());
 
         second.send_replace(Some("no".to_owned()));
         objections.changed().await;
