@@ -14,7 +14,7 @@ pub use agent::{Agent, Options};
 pub use cloudflare::Cloudflare;
 pub use desktop::{Desktop, Part};
 pub use home::Home;
-pub use http::{Session, block_on};
+pub use http::{Answer, Session, block_on};
 pub use input::with_input;
 pub use opencode::{model, opencode};
 pub use process::{Pid, Processes};

@@ -4,6 +4,7 @@ mod doubtful;
 mod downloading;
 mod failing;
 mod guarded;
+mod matrix;
 mod own;
 
 use std::time::{Duration, Instant};

@@ -49,36 +49,6 @@ fn a_server_that_cannot_be_trusted_keeps_it_shut_and_shuts_it() {
 }
 
 #[test]
-fn where_nothing_can_be_saved_nobody_comes_in() {
-    let home = Home::new();
-    let cloudflare = Cloudflare::new(&home, "");
-    let mut options = cloudflare.used_by(Agent::options().home(home).idle());
-    let program = env!("CARGO_BIN_EXE_nexus");
-    options.env("NEXUS", program);
-    let agent = options
-        .under(&[
-            "unshare",
-            "--user",
-            "--map-root-user",
-            "--mount",
-            "sh",
-            "-c",
-            r#"cd "$NEXUS_HOME" && mkdir -p -m 700 run logs cache && echo "a walrus plays the banjo" | "$NEXUS" password set --stdin >/dev/null &&
-               mount --bind . . && mount -o remount,ro,bind "$PWD" &&
-               for kept in run logs cache; do mount -t tmpfs -o mode=700 tmpfs "$NEXUS_HOME/$kept" || exit 1; done; exec "$@""#,
-            "sh",
-        ])
-        .start();
-
-    let said = agent.inside(&format!("{program} tunnel start 2>&1; echo status $?"));
-
-    assert!(said.contains("status 4"), "{said}");
-    assert!(said.contains("wrong passwords would be forgotten"), "{said}");
-    assert!(cloudflare.starts().is_empty());
-    agent.quit_inside();
-}
-
-#[test]
 fn access_that_is_half_set_or_meant_for_another_tunnel_starts_nothing() {
     let (agent, cloudflare) = ready("");
     let refused = |word: &str| {

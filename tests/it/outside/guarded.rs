@@ -4,86 +4,8 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use super::{gone, ready, set_password, switch_on, tunnel, wait_for_state};
-use crate::harness::{Agent, Cloudflare, Home, PATIENCE, Processes, Session, until};
-
-/// Every way to switch it on; none may start anything. Gives what the command line said.
-fn try_every_way(agent: &Agent) -> String {
-    let session = Session::by_link(&agent.ask(&["open", "--print-url"]));
-    let asked = agent.nexus(&["tunnel", "start"]);
-    assert_eq!(asked.status.code(), Some(4), "{asked:?}");
-    let by_page = session.post_json("/api/modules/tunnel/start", &json!({}));
-    assert_eq!(by_page.status, 409, "{by_page:?}");
-    agent.ask(&["settings", "set", "tunnel.autostart", "true"]);
-    agent.ask(&["settings", "set", "tunnel.auto_off_h", "7"]);
-    assert_eq!(agent.nexus(&["tunnel", "restart"]).status.code(), Some(4));
-    // The agent is started again by its monitor, and starts remote access by itself.
-    let old = agent.pid();
-    Processes::signal(old, "KILL");
-    agent.wait_for("the agent to be back", |status| {
-        status["agent"]["pid"]
-            .as_u64()
-            .is_some_and(|pid| pid != u64::from(old))
-            && tunnel(status)["state"] == "blocked"
-    });
-    String::from_utf8(asked.stderr).unwrap()
-}
-
-#[test]
-fn without_a_password_no_way_starts_anything() {
-    let home = Home::new();
-    let cloudflare = Cloudflare::new(&home, "");
-    let agent = cloudflare.used_by(Agent::options().home(home).idle()).start();
-
-    let said = try_every_way(&agent);
-
-    assert!(said.contains("nexus password set"), "{said}");
-    assert!(cloudflare.starts().is_empty());
-    let status = agent.status();
-    assert_eq!(tunnel(&status)["state"], "blocked");
-    assert!(tunnel(&status)["reason"].as_str().unwrap().contains("password"));
-
-    set_password(&agent);
-    switch_on(&agent);
-    assert_eq!(cloudflare.starts().len(), 1);
-    agent.quit();
-}
-
-#[test]
-fn without_a_choice_what_opencode_asks_for_no_way_starts_anything() {
-    let (agent, cloudflare) = ready("");
-    agent.ask(&["settings", "reset", "opencode.ask"]);
-
-    let said = try_every_way(&agent);
-
-    assert!(said.contains("opencode.ask"), "{said}");
-    assert!(cloudflare.starts().is_empty());
-    agent.quit();
-}
-
-#[test]
-fn without_a_folder_that_may_be_seen_no_way_starts_anything() {
-    let (agent, cloudflare) = ready("");
-    agent.ask(&["settings", "reset", "chat.projects"]);
-
-    let said = try_every_way(&agent);
-
-    assert!(said.contains("chat.projects"), "{said}");
-    assert!(cloudflare.starts().is_empty());
-    agent.quit();
-}
-
-#[test]
-fn an_unreadable_password_file_starts_nothing() {
-    let (agent, cloudflare) = ready("");
-    std::fs::write(agent.home().nexus().join("credential"), "nonsense").unwrap();
-
-    let said = try_every_way(&agent);
-
-    assert!(said.contains("cannot be read"), "{said}");
-    assert!(cloudflare.starts().is_empty());
-    agent.quit();
-}
+use super::{gone, ready, set_password, switch_on, wait_for_state};
+use crate::harness::{Agent, Cloudflare, Home, PATIENCE, Processes, until};
 
 #[test]
 fn a_password_that_goes_ends_it_at_once() {
