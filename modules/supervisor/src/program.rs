@@ -2,7 +2,7 @@
 
 use std::{ffi::OsString, future::Future, path::PathBuf, time::Duration};
 
-use crate::Exit;
+use crate::{Exit, test_factor};
 
 /// A process to start: everything explicit, nothing inherited.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,10 +27,10 @@ pub enum Refusal {
     /// The system has no room at this moment (descriptors, memory, processes, disk); tried again within a second, and
     /// not held against the child.
     Exhausted(String),
-    /// A service it depends on asked for fewer tries: the wait begins at `first`, doubles with each such answer in a
-    /// row, and ends at `longest`. Not held against the child.
+    /// A service it depends on asked for fewer tries, or cannot be reached: the wait begins at `first`, doubles with each
+    /// such end in a row, and ends at `longest`. Not held against the child.
     Throttled {
-        /// What the service said, one sentence.
+        /// What is the matter with the service, one sentence.
         cause: String,
         /// The first wait.
         first: Duration,
@@ -45,6 +45,24 @@ pub enum Refusal {
         /// How long until [`Program::prepare`] is asked again; `None` waits for a start request.
         recheck: Option<Duration>,
     },
+}
+
+impl Refusal {
+    /// The same refusal as it is used: with the waits of a test shortened.
+    pub fn shortened_for_tests(self) -> Self {
+        match self {
+            Self::Throttled {
+                cause,
+                first,
+                longest,
+            } => Self::Throttled {
+                cause,
+                first: first.mul_f64(test_factor()),
+                longest: longest.mul_f64(test_factor()),
+            },
+            Self::Transient(_) | Self::Exhausted(_) | Self::Permanent { .. } => self,
+        }
+    }
 }
 
 /// What a health request found.

@@ -20,6 +20,12 @@ struct Json {
 const LEVELS: [&str; 5] = ["DBG", "INF", "WRN", "ERR", "FTL"];
 
 impl Line {
+    /// Whether it is part of a log, in either format.
+    pub(crate) fn is_logged(text: &str) -> bool {
+        let text = text.trim();
+        after_level(text).is_some() || serde_json::from_str::<Json>(text).is_ok()
+    }
+
     /// Never fails: what is in no format is a message.
     pub(crate) fn parse(text: &str) -> Self {
         let text = text.trim();
@@ -147,6 +153,8 @@ mod tests {
         ];
         for (text, expected) in cases {
             assert_eq!(Line::parse(text), expected, "{text}");
+            let has_format = text.starts_with("2026") || text.starts_with("{\"");
+            assert_eq!(Line::is_logged(text), has_format, "{text}");
         }
     }
 

@@ -109,7 +109,8 @@ pub(crate) fn current(status: &Status, now: SystemTime) -> Markup {
             (facts(&status.facts))
             div.buttons {
                 @if is_off { (button_form("/api/modules/tunnel/start", "Switch on", Weight::Primary)) }
-                @if url.is_some() { (button_link("/devices", "Pair a phone", Weight::Plain)) }
+                // A code for an address that leads nowhere helps nobody.
+                @if status.state == State::Connected && url.is_some() { (button_link("/devices", "Pair a phone", Weight::Plain)) }
                 @for offer in &status.offers {
                     (button_form(&format!("/api/modules/tunnel/{}", offer.verb), offer.label, Weight::Plain))
                 }

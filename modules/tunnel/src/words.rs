@@ -12,6 +12,10 @@ use crate::line::Line;
 /// Cloudflare limits how often quick tunnels are made; coming back sooner prolongs it.
 const LIMITED_FIRST: Duration = Duration::from_secs(60);
 const LIMITED_LONGEST: Duration = Duration::from_secs(30 * 60);
+/// While Cloudflare cannot be reached it costs nobody anything to look again, and whoever has the network back is to have
+/// remote access back within a minute: the longest wait, a tenth more by chance, and a start fit into one.
+const OFFLINE_FIRST: Duration = Duration::from_secs(2);
+const OFFLINE_LONGEST: Duration = Duration::from_secs(45);
 
 /// What a person has to name to change something.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -123,9 +127,13 @@ pub(crate) fn judge(exit: Exit, last_output: &[String], names: &Names) -> Option
         })
     };
     let transient = |cause: &str| Some(Refusal::Transient(cause.to_owned()));
-    if exit == Exit::Code(0) && has("Incorrect Usage") {
+    // The complaint stands above a page of help, which is all that is left of it.
+    let is_help = !last_output.is_empty() && !last_output.iter().any(|line| Line::is_logged(line));
+    if exit == Exit::Code(0) && is_help {
+        let complaint = lines.iter().find(|line| line.contains("Incorrect Usage"));
+        let named = complaint.map_or_else(String::new, |line| format!(" ({line})"));
         return permanent(format!(
-            "cloudflared does not understand how it was started ({last}): it is too old for an option in \
+            "cloudflared does not understand how it was started{named}: it is too old for an option in \
              `{table}.extra_args`. Update cloudflared, or empty that setting."
         ));
     }
@@ -148,7 +156,11 @@ pub(crate) fn judge(exit: Exit, last_output: &[String], names: &Names) -> Option
         });
     }
     if has("failed to request quick Tunnel") || has("Could not lookup srv records") {
-        return transient("Cloudflare cannot be reached: this machine seems to be offline");
+        return Some(Refusal::Throttled {
+            cause: "Cloudflare cannot be reached: this machine seems to be offline.".to_owned(),
+            first: OFFLINE_FIRST,
+            longest: OFFLINE_LONGEST,
+        });
     }
     if has("failed to unmarshal quick Tunnel") || has("failed to parse quick Tunnel ID") {
         return transient("Cloudflare's service for quick tunnels does not work at this moment");
@@ -170,6 +182,11 @@ pub(crate) fn judge(exit: Exit, last_output: &[String], names: &Names) -> Option
     }
     if has("Tunnel not found") {
         return permanent(Trouble::Deleted.sentence(names));
+    }
+    if has("Initiating shutdown") {
+        return transient(&format!(
+            "Cloudflare did not take the connection, and cloudflared gave up: {last}"
+        ));
     }
     if has("Couldn't start tunnel") || has("error parsing YAML") || has("error parsing tunnel ID") {
         return permanent(format!("cloudflared cannot run with these settings: {last}"));

@@ -76,6 +76,8 @@ pub(crate) fn help(names: &Names) -> Markup {
             dd { "Cloudflare knows the name and no tunnel is connected: remote access is off here, or cloudflared is not connected yet." }
             dt { "The page says 502" }
             dd { "The tunnel is connected and leads to another port than the one above." }
+            dt { "The page says 429" }
+            dd { "More than two hundred requests of a quick tunnel were under way at once: close pages you do not need, or use a tunnel of your own." }
             dt { "The page is empty and says 421" }
             dd { (words(&format!("It was asked for under a name that is not this tunnel's. Set `{}.public_host` to the name you use.", names.table))) }
             dt { "The name is not found" }

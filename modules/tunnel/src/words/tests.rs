@@ -36,6 +36,15 @@ fn what_only_a_person_can_mend_is_not_tried_again() {
         (
             Exit::Code(0),
             &["Incorrect Usage: flag provided but not defined: -post-quantum"],
+            "-post-quantum",
+        ),
+        (
+            Exit::Code(0),
+            &[
+                "GLOBAL OPTIONS:",
+                "--help, -h     show help",
+                "--version, -v  print the version",
+            ],
             "Update cloudflared",
         ),
         (
@@ -67,19 +76,40 @@ fn what_only_a_person_can_mend_is_not_tried_again() {
 }
 
 #[test]
-fn what_passes_by_itself_is_tried_again() {
-    for lines in [
+fn offline_it_is_tried_often_enough_to_be_back_within_a_minute() {
+    for line in [
         r#"failed to request quick Tunnel: Post "https://api.trycloudflare.com/tunnel": dial tcp: lookup api.trycloudflare.com on 127.0.0.53:53: server misbehaving"#,
-        "failed to parse quick Tunnel ID: invalid UUID length: 0",
-        "failed to unmarshal quick Tunnel: unexpected end of JSON input",
         "Could not lookup srv records on _v2-origintunneld._tcp.argotunnel.com: x",
     ] {
+        let found = end(Exit::Code(1), &[line]);
+        let Some(Refusal::Throttled { first, longest, .. }) = found else {
+            panic!("{line}: {found:?}");
+        };
+        assert!(first <= Duration::from_secs(5), "{first:?}");
+        // Up to a tenth is added by chance.
+        assert!(longest.mul_f64(1.1) <= Duration::from_secs(50), "{longest:?}");
+    }
+}
+
+#[test]
+fn what_passes_by_itself_is_tried_again() {
+    for lines in [
+        &["failed to parse quick Tunnel ID: invalid UUID length: 0"][..],
+        &["failed to unmarshal quick Tunnel: unexpected end of JSON input"],
+        &[
+            r#"2026-11-21T02:10:21Z ERR Initiating shutdown error="context deadline exceeded""#,
+            "context deadline exceeded",
+        ],
+    ] {
         assert!(
-            matches!(end(Exit::Code(1), &[lines]), Some(Refusal::Transient(_))),
-            "{lines}"
+            matches!(end(Exit::Code(1), lines), Some(Refusal::Transient(_))),
+            "{lines:?}"
         );
     }
     assert_eq!(end(Exit::Signal(9), &[]), None);
+    assert_eq!(end(Exit::Code(0), &[]), None);
+    let stopped = "2026-11-21T02:10:21Z INF Tunnel server stopped";
+    assert_eq!(end(Exit::Code(0), &[stopped]), None);
     assert_eq!(
         end(
             Exit::Code(1),
