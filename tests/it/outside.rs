@@ -5,6 +5,7 @@ mod downloading;
 mod failing;
 mod guarded;
 mod matrix;
+mod offline;
 mod own;
 
 use std::time::{Duration, Instant};

@@ -1,6 +1,7 @@
 //! Scripted programs the tests and the demo run against, where the real thing cannot be had: a model vendor, the
 //! public side of a tunnel, a server with releases to download, a browser vendor's push service.
 
+pub mod beside;
 pub mod edge;
 pub mod ids;
 pub mod model;

@@ -1,9 +1,12 @@
 //! Cloudflare as a story sees it: its edge on loopback, and a program in cloudflared's place that registers there.
 
 use std::{
+    collections::BTreeSet,
     fs,
+    io::Write,
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
+    sync::Mutex,
 };
 
 use fakes::Edge;
@@ -11,41 +14,82 @@ use serde_json::{Value, json};
 
 use super::{Home, Options, Pid, Session, block_on};
 
-/// The edge, and the cloudflared of one story. `NEXUS_TEST_CLOUDFLARED` names a real one to be used instead.
+/// Names a real cloudflared. Stories that need no connection then run with it; all others run with the stand-in, because
+/// a real one registers with Cloudflare alone.
+const GIVEN: &str = "NEXUS_TEST_CLOUDFLARED";
+/// Where nobody listens.
+const NOWHERE: &str = "127.0.0.1:7";
+
+/// The edge, and the cloudflared of one story.
 pub struct Cloudflare {
     edge: Edge,
     program: PathBuf,
     starts: PathBuf,
+    /// What stands before the words of a story in the file beside the program.
+    given: String,
 }
 
 impl Cloudflare {
     /// For an agent in `home`. The stand-in behaves as `words` say.
     #[track_caller]
     pub fn new(home: &Home, words: &str) -> Self {
+        tell_who_plays(None);
+        let cloudflare = Self::of_program("fake-cloudflared", home, |edge| {
+            format!("scale=0.1 edge={}", edge["tunnel"].as_str().unwrap())
+        });
+        cloudflare.behave(words);
+        cloudflare
+    }
+
+    /// One that finds no edge, for a story a real one can play: everything is real but the service of quick tunnels.
+    #[track_caller]
+    pub fn without_edge(home: &Home) -> Self {
+        match std::env::var_os(GIVEN).map(PathBuf::from) {
+            Some(program) => Self::given(home, &program),
+            None => {
+                let cloudflare =
+                    Self::of_program("fake-cloudflared", home, |_| format!("scale=0.1 edge={NOWHERE}"));
+                cloudflare.behave("");
+                cloudflare
+            }
+        }
+    }
+
+    /// The same with this program.
+    #[track_caller]
+    pub fn given(home: &Home, program: &Path) -> Self {
+        tell_who_plays(Some(program));
+        let cloudflare = Self::of_program("given-cloudflared", home, |_| {
+            format!("edge={NOWHERE} program={}", program.display())
+        });
+        cloudflare.behave("");
+        cloudflare
+    }
+
+    fn of_program(built: &str, home: &Home, given: impl FnOnce(&Value) -> String) -> Self {
         let edge = block_on(Edge::start()).unwrap();
         let folder = home.path().join("cloudflared");
         fs::create_dir_all(&folder).unwrap();
         let cloudflare = Self {
+            given: given(&edge.addresses()),
             edge,
             program: folder.join("cloudflared"),
             starts: folder.join("starts"),
         };
         // A copy of its own, because the words stand beside the program.
-        let built = Path::new(env!("CARGO_BIN_EXE_nexus")).with_file_name("fake-cloudflared");
+        let built = Path::new(env!("CARGO_BIN_EXE_nexus")).with_file_name(built);
         assert!(built.exists(), "build it first: cargo build -p fakes --bins");
         fs::copy(built, &cloudflare.program).unwrap();
         fs::set_permissions(&cloudflare.program, fs::Permissions::from_mode(0o755)).unwrap();
-        cloudflare.behave(words);
         cloudflare
     }
 
     /// How it behaves from the next start on.
     pub fn behave(&self, words: &str) {
-        let addresses = self.addresses();
         let text = format!(
-            "scale=0.1 edge={} quick_service={} starts={} {words}\n",
-            addresses["tunnel"].as_str().unwrap(),
-            addresses["control"].as_str().unwrap(),
+            "{} quick_service={} starts={} {words}\n",
+            self.given,
+            self.addresses()["control"].as_str().unwrap(),
             self.starts.display()
         );
         let script = self.program.with_file_name("cloudflared.script");
@@ -83,7 +127,12 @@ impl Cloudflare {
         })
     }
 
-    /// What is said at each start: process, arguments, environment.
+    /// The program it is, as the agent finds it.
+    pub fn program(&self) -> &Path {
+        &self.program
+    }
+
+    /// What is said at each start: process, time, arguments, environment.
     pub fn starts(&self) -> Vec<Value> {
         let text = fs::read_to_string(&self.starts).unwrap_or_default();
         text.lines()
@@ -105,5 +154,23 @@ impl Cloudflare {
     pub fn visitor(&self, url: &str) -> Session {
         let host = url.strip_prefix("https://").unwrap_or(url);
         Session::visitor(self.addresses()["http"].as_str().unwrap(), host)
+    }
+}
+
+/// Says which stories a real cloudflared plays, when one is named: one line each, past what is kept of stories that pass.
+fn tell_who_plays(given: Option<&Path>) {
+    static TOLD: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
+    if std::env::var_os(GIVEN).is_none() {
+        return;
+    }
+    let thread = std::thread::current();
+    let who = match given {
+        Some(program) => program.display().to_string(),
+        None => "the stand-in, for it needs a connection or a fault of its own".to_owned(),
+    };
+    let line = format!("cloudflared of {}: {who}\n", thread.name().unwrap_or("a story"));
+    if TOLD.lock().unwrap().insert(line.clone()) {
+        // Not worth a story.
+        let _ = std::io::stderr().write_all(line.as_bytes());
     }
 }

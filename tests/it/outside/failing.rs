@@ -55,103 +55,6 @@ fn a_lost_connection_is_dialled_again_under_the_same_address() {
 }
 
 #[test]
-fn a_rate_limit_is_said_and_waited_out() {
-    let (agent, cloudflare) = ready("");
-    cloudflare.say("/quick", &json!({"answers": ["rate_limited"]}));
-
-    let asked = agent.nexus(&["tunnel", "start"]);
-
-    assert_eq!(asked.status.code(), Some(1), "{asked:?}");
-    assert!(
-        String::from_utf8_lossy(&asked.stderr).contains("limits how often"),
-        "{asked:?}"
-    );
-    let shown = wait_for_state(&agent, "reconnecting");
-    let wait = shown["next_attempt_in_s"].as_f64().unwrap();
-    assert!((50.0..=66.0).contains(&wait), "{wait}");
-    assert_eq!(cloudflare.starts().len(), 1);
-
-    // Its owner can try at once.
-    let url = switch_on(&agent);
-    assert!(url.ends_with(".trycloudflare.com"), "{url}");
-    agent.quit();
-}
-
-#[test]
-fn a_token_that_is_none_is_said_at_once_and_not_tried_again() {
-    let (agent, cloudflare) = ready("");
-    agent.ask(&["settings", "set", "tunnel.mode", "token"]);
-    let without = agent.nexus(&["tunnel", "start"]);
-    assert_eq!(without.status.code(), Some(4), "{without:?}");
-    assert!(
-        cloudflare.starts().is_empty(),
-        "nothing is started without a token: {:?}",
-        cloudflare.starts()
-    );
-    // It would look for a token by itself.
-    agent.ask(&["tunnel", "stop"]);
-
-    agent.ask(&["settings", "set", "secrets.file", "true"]);
-    super::guarded::store_token(&agent, "garbage-canary-token");
-    let asked = agent.nexus(&["tunnel", "start"]);
-
-    assert_eq!(asked.status.code(), Some(4), "{asked:?}");
-    let said = String::from_utf8_lossy(&asked.stderr).into_owned();
-    assert!(said.contains("nexus secret set tunnel-token"), "{said}");
-    assert_eq!(tunnel(&agent.status())["state"], "needs_action");
-    assert_eq!(cloudflare.starts().len(), 1);
-    assert!(!agent.log().contains("garbage-canary-token"));
-    agent.quit();
-}
-
-#[test]
-fn an_address_alone_is_not_a_connection() {
-    let (agent, cloudflare) = ready("udp_blocked");
-    agent.ask(&["tunnel", "start", "--no-wait"]);
-
-    let status = agent.wait_for("the reason to be said", |status| {
-        tunnel(status)["reason"]
-            .as_str()
-            .is_some_and(|reason| reason.contains("UDP"))
-    });
-
-    let shown = tunnel(&status);
-    assert_eq!(shown["state"], "degraded");
-    assert_eq!(cloudflare.starts().len(), 1);
-    agent.quit();
-}
-
-#[test]
-fn a_deleted_tunnel_is_said() {
-    let (agent, cloudflare) = ready("");
-    agent.ask(&["settings", "set", "secrets.file", "true"]);
-    let made = cloudflare.say(
-        "/tunnels",
-        &json!({"hosts": ["nexus.example.com"], "ingress": []}),
-    );
-    super::guarded::store_token(&agent, made["token"].as_str().unwrap());
-    agent.ask(&["settings", "set", "tunnel.mode", "token"]);
-    agent.ask(&[
-        "settings",
-        "set",
-        "tunnel.extra_args",
-        "[\"--protocol\", \"http2\"]",
-    ]);
-    cloudflare.say("/rules", &json!({"register": "not_found"}));
-
-    agent.ask(&["tunnel", "start", "--no-wait"]);
-
-    let status = agent.wait_for("the reason to be said", |status| {
-        tunnel(status)["state"] == "needs_action"
-    });
-    assert!(
-        tunnel(&status)["reason"].as_str().unwrap().contains("deleted"),
-        "{status}"
-    );
-    agent.quit();
-}
-
-#[test]
 fn one_that_is_missing_is_named_and_found_when_it_appears() {
     let home = Home::new();
     let cloudflare = Cloudflare::new(&home, "");
@@ -175,30 +78,6 @@ fn one_that_is_missing_is_named_and_found_when_it_appears() {
         tunnel(status)["state"] == "needs_action"
     });
     agent.quit();
-}
-
-#[test]
-fn what_the_service_for_quick_tunnels_fails_with_is_told_and_tried_again() {
-    for (answer, said) in [
-        ("broken", "does not work at this moment"),
-        ("refused", "does not work at this moment"),
-        ("truncated", "does not work at this moment"),
-        ("silent", "cannot be reached"),
-    ] {
-        let (agent, cloudflare) = ready("");
-        cloudflare.say("/quick", &json!({"answers": [answer]}));
-
-        let asked = agent.nexus(&["tunnel", "start"]);
-
-        assert_eq!(asked.status.code(), Some(1), "{answer}: {asked:?}");
-        let text = String::from_utf8_lossy(&asked.stderr).into_owned();
-        assert!(text.contains(said), "{answer}: {text}");
-        agent.wait_for("it to be tried again by itself", |status| {
-            tunnel(status)["state"] == "connected"
-        });
-        assert_eq!(cloudflare.starts().len(), 2, "{answer}");
-        agent.quit();
-    }
 }
 
 /// Starts one that behaves as it was told to; whoever comes after it is a good one.
@@ -251,35 +130,4 @@ fn one_that_no_longer_answers_is_said_and_replaced() {
         tunnel(status)["state"] == "connected" && cloudflare.starts().len() == 2
     });
     agent.quit();
-}
-
-#[test]
-fn a_token_that_was_replaced_is_said_as_far_as_cloudflared_says_it() {
-    for (protocol, state, said) in [
-        ("http2", "needs_action", "refuses this tunnel's token"),
-        ("quic", "degraded", "without saying why"),
-    ] {
-        let (agent, cloudflare) = ready("");
-        agent.ask(&["settings", "set", "secrets.file", "true"]);
-        let made = cloudflare.say(
-            "/tunnels",
-            &json!({"hosts": ["nexus.example.com"], "ingress": []}),
-        );
-        super::guarded::store_token(&agent, made["token"].as_str().unwrap());
-        agent.ask(&["settings", "set", "tunnel.mode", "token"]);
-        let arguments = format!("[\"--protocol\", \"{protocol}\"]");
-        agent.ask(&["settings", "set", "tunnel.extra_args", &arguments]);
-        cloudflare.say("/rules", &json!({"register": "unauthorized"}));
-
-        agent.ask(&["tunnel", "start", "--no-wait"]);
-
-        agent.wait_for(&format!("the reason over {protocol}"), |status| {
-            let shown = tunnel(status);
-            shown["state"] == state
-                && shown["reason"]
-                    .as_str()
-                    .is_some_and(|reason| reason.contains(said))
-        });
-        agent.quit();
-    }
 }

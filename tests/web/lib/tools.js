@@ -33,10 +33,8 @@ export const nexus = first("nexus", [join(programs, "nexus")]);
 export const fakeModel = first("fake-model", [join(programs, "fake-model")]);
 export const fakeEdge = first("fake-edge", [join(programs, "fake-edge")]);
 export const fakePush = first("fake-push", [join(programs, "fake-push")]);
-export const fakeCloudflared = first("fake-cloudflared", [
-  process.env["NEXUS_TEST_CLOUDFLARED"],
-  join(programs, "fake-cloudflared"),
-]);
+/** Never a real one: that registers with Cloudflare alone, and these stories have visitors. */
+export const fakeCloudflared = first("fake-cloudflared", [join(programs, "fake-cloudflared")]);
 export const opencode = first("opencode", [
   process.env["NEXUS_TEST_OPENCODE"],
   ...caches.map((cache) => join(cache, "opencode-1.18.33/bin/opencode")),

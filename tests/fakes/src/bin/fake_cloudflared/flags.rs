@@ -113,8 +113,25 @@ pub(crate) enum Call {
 
 /// Reads what stands behind the program's name.
 pub(crate) fn parse(arguments: &[String], age: Age) -> Call {
-    read(arguments, age)
-        .unwrap_or_else(|complaint| Call::Usage(format!("Incorrect Usage: {complaint}\n\n{USAGE}")))
+    read(arguments, age).unwrap_or_else(|complaint| misuse(&complaint))
+}
+
+/// As of a release that does not know `flag` and was given it; `None` when it was not.
+pub(crate) fn not_knowing(flag: &str, arguments: &[String]) -> Option<Call> {
+    let is_given = arguments.iter().any(|argument| {
+        let given = argument.strip_prefix("--").unwrap_or_default();
+        given.split('=').next() == Some(flag)
+    });
+    is_given.then(|| misuse(&format!("flag provided but not defined: -{flag}")))
+}
+
+/// The complaint, and below it a page of help that is as long as the real one's.
+fn misuse(complaint: &str) -> Call {
+    let options: Vec<String> = names().map(|name| format!("   --{name}")).collect();
+    Call::Usage(format!(
+        "Incorrect Usage: {complaint}\n\n{USAGE}\n\nOPTIONS:\n{}",
+        options.join("\n")
+    ))
 }
 
 fn read(arguments: &[String], age: Age) -> Result<Call, String> {

@@ -15,12 +15,14 @@
 //! | `edge=ADDRESS` | where to register, as `--edge` |
 //! | `quick_service=URL` | who gives out quick tunnels, as `--quick-service` |
 //! | `old`, `version=V` | a release that does not know `--no-prechecks`, `--token-file`, `--output`; says it is `V` |
-//! | `starts=PATH` | appends `{"pid","args","env"}` to the file `PATH` at each start |
+//! | `starts=PATH` | appends `{"pid","at_ms","args","env"}` to the file `PATH` at each start |
 //! | `hostname=H` | the name of the quick tunnel; else a new one at each start |
 //! | `url_after=S`, `registered_after=S` | from the start to the address (1 s), from there to the connection (0.5 s) |
 //! | `quick=` | `made`, or a failure: `rate_limited`, `broken`, `refused`, `truncated`, `unreachable`, `offline`, `silent` |
 //! | `register=` | `accepted`, `unauthorized`, `not_found`, `silent`, `final:TEXT` with `_` for blanks |
 //! | `udp_blocked` | QUIC never connects |
+//! | `dns_dead` | no name is found: neither the service of quick tunnels nor, for a named one, the edge |
+//! | `unknown=FLAG` | a release that does not know `--FLAG` |
 //! | `drop_after=S`, `drop=one`, `drop_for=S` | connections are lost, all or the first; back after `S` (3 to 8 s) |
 //! | `push=PATH` | rules (JSON, a list) pushed once connected, and again whenever the file changes |
 //! | `crash_after=S` | dies as of a panic, exit 2 |
@@ -81,7 +83,9 @@ async fn play(arguments: &[String], script: Script) -> u8 {
     if script.hangs {
         return std::future::pending().await;
     }
-    match flags::parse(arguments, script.age) {
+    let unknown = script.unknown.as_deref();
+    let misuse = unknown.and_then(|flag| flags::not_knowing(flag, arguments));
+    match misuse.unwrap_or_else(|| flags::parse(arguments, script.age)) {
         Call::Usage(text) => {
             errands::print(&text);
             0

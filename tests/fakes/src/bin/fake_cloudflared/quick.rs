@@ -21,6 +21,7 @@ use crate::{
 /// All of one request.
 const WAIT: Duration = Duration::from_secs(15);
 const REAL_SERVICE: &str = "https://api.trycloudflare.com";
+const NO_NAME: &str = "dial tcp: lookup api.trycloudflare.com: Temporary failure in name resolution";
 const DISCLAIMER: &str = "Thank you for trying Cloudflare Tunnel. Doing so, without a Cloudflare account, is a quick way \
     to experiment and try it out. However, be aware that these account-less Tunnels have no uptime guarantee, are subject \
     to the Cloudflare Online Services Terms of Use (https://www.cloudflare.com/website-terms/), and Cloudflare reserves \
@@ -44,6 +45,9 @@ pub(crate) async fn obtain(service: Option<&str>, script: &Script, log: &Log) ->
     let named = service.unwrap_or(REAL_SERVICE);
     let wait = script.scaled(WAIT);
     let asked = async {
+        if script.is_dns_dead {
+            return Err(NO_NAME.to_owned());
+        }
         match service {
             Some(service) => ask(service, script).await,
             None => pretended(script).await,
@@ -112,9 +116,7 @@ async fn pretended(script: &Script) -> Result<(StatusCode, String), String> {
             return Err("dial tcp 104.16.230.132:443: connect: connection refused".to_owned());
         }
         Quick::Offline => {
-            return Err(
-                "dial tcp: lookup api.trycloudflare.com: Temporary failure in name resolution".to_owned(),
-            );
+            return Err(NO_NAME.to_owned());
         }
         Quick::Silent => std::future::pending().await,
     })

@@ -1,17 +1,11 @@
 //! What a story asked for.
 
-use std::{
-    fs, io,
-    path::{Path, PathBuf},
-    time::Duration,
-};
+use std::{fs, io, path::PathBuf, time::Duration};
 
 use crate::flags::Age;
 
 /// Where a story says it; a file beside the program does too, for callers that pass on no variables.
 const VARIABLE: &str = "FAKE_CLOUDFLARED";
-/// The ending of that file, after the program's whole name.
-const ENDING: &str = ".script";
 /// A network of the real one's speed.
 const URL_AFTER: Duration = Duration::from_secs(1);
 const REGISTERED_AFTER: Duration = Duration::from_millis(500);
@@ -54,6 +48,10 @@ pub(crate) struct Script {
     pub(crate) quick: Quick,
     pub(crate) register: Register,
     pub(crate) is_udp_blocked: bool,
+    /// No name is found.
+    pub(crate) is_dns_dead: bool,
+    /// A flag this release does not know, e.g. `post-quantum`.
+    pub(crate) unknown: Option<String>,
     pub(crate) drop_after: Option<Duration>,
     /// All connections are lost, not the first alone.
     pub(crate) drops_all: bool,
@@ -85,6 +83,8 @@ impl Default for Script {
             quick: Quick::Made,
             register: Register::Accepted,
             is_udp_blocked: false,
+            is_dns_dead: false,
+            unknown: None,
             drop_after: None,
             drops_all: true,
             drop_for: None,
@@ -114,7 +114,7 @@ impl Script {
                 Some(path) => fs::read_to_string(path.trim())?,
                 None => words,
             },
-            Err(_not_set) => beside_the_program()?,
+            Err(_not_set) => fakes::beside::words_beside_the_program()?,
         };
         Self::parse(&words)
     }
@@ -145,6 +145,8 @@ impl Script {
             "quick" => self.quick = quick(value)?,
             "register" => self.register = register(value)?,
             "udp_blocked" => self.is_udp_blocked = true,
+            "dns_dead" => self.is_dns_dead = true,
+            "unknown" => self.unknown = Some(value.to_owned()),
             "drop_after" => self.drop_after = Some(seconds()?),
             "drop" => self.drops_all = ["all", "one"].contains(&value).then_some(value == "all")?,
             "drop_for" => self.drop_for = Some(seconds()?),
@@ -182,36 +184,13 @@ impl Script {
         self.scaled(STOP_TAKES)
     }
 
-    /// Appends who was started and how to the file a story named: one JSON object a line.
+    /// Notes this start where a story wants it noted.
     pub(crate) fn note_start(&self, arguments: &[String]) -> io::Result<()> {
-        let Some(path) = &self.starts else { return Ok(()) };
-        let env: serde_json::Map<String, serde_json::Value> = std::env::vars_os()
-            .map(|(name, value)| {
-                (
-                    name.to_string_lossy().into_owned(),
-                    value.to_string_lossy().into(),
-                )
-            })
-            .collect();
-        let line = serde_json::json!({"pid": std::process::id(), "args": arguments, "env": env});
-        let mut file = fs::OpenOptions::new().append(true).create(true).open(path)?;
-        io::Write::write_all(&mut file, format!("{line}\n").as_bytes())
-    }
-}
-
-/// Words from the file beside the program: as it was called, which may be a link, and as it really is.
-fn beside_the_program() -> io::Result<String> {
-    let called = std::env::args_os().next().map(PathBuf::from);
-    let real = std::env::current_exe().ok();
-    for program in [called, real].into_iter().flatten() {
-        let mut name = program.into_os_string();
-        name.push(ENDING);
-        let file = Path::new(&name);
-        if file.exists() {
-            return fs::read_to_string(file);
+        match &self.starts {
+            Some(file) => fakes::beside::note_start(file, arguments),
+            None => Ok(()),
         }
     }
-    Ok(String::new())
 }
 
 fn quick(word: &str) -> Option<Quick> {

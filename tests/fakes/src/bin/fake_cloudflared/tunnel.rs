@@ -29,6 +29,8 @@ const PRECHECKS_AFTER: Duration = Duration::from_secs(3);
 const NOTHING_TO_DO: &str = "You did not specify any valid additional argument to the cloudflared tunnel command.\n\n\
     If you are trying to run a Quick Tunnel then you need to explicitly pass the --url flag.\n\
     Eg. cloudflared tunnel --url localhost:8080/.";
+const NO_EDGE: &str = "Could not lookup srv records on _v2-origintunneld._tcp.argotunnel.com: lookup \
+    _v2-origintunneld._tcp.argotunnel.com: Temporary failure in name resolution";
 
 /// What is to be run.
 pub(crate) enum Kind {
@@ -137,6 +139,9 @@ async fn begin(
     };
     let life = Arc::new(Life::new(birth));
     opening::say(&life, settings);
+    if life.script.is_dns_dead && !life.is_quick() {
+        return Err(NO_EDGE.to_owned().into());
+    }
     let metrics = metrics::bind(settings.get("metrics").as_deref()).await?;
     let address = metrics.local_addr().map_err(|error| error.to_string())?;
     log.info(&format!("Starting metrics server on {address}/metrics"));
