@@ -5,8 +5,10 @@ mod downloading;
 mod failing;
 mod guarded;
 mod matrix;
+mod network;
 mod offline;
 mod own;
+mod registering;
 
 use std::time::{Duration, Instant};
 

@@ -56,7 +56,7 @@ fn reason(status: &serde_json::Value) -> &str {
     status["modules"]["opencode"]["reason"].as_str().unwrap_or("")
 }
 
-fn is_long() -> bool {
+pub(crate) fn is_long() -> bool {
     std::env::var_os("NEXUS_TEST_LONG").is_some_and(|value| value == "1")
 }
 
