@@ -244,6 +244,9 @@ fn too_many_requests_at_once_are_cloudflare_s_to_refuse_and_trouble_nobody_here(
     cloudflare.say("/rules", &json!({"in_flight_max": 0}));
 
     assert_eq!(visitor.get("/login").status, 429);
+    let owner = Session::by_link(&agent.ask(&["open", "--print-url"]));
+    let help = owner.get("/tunnel").body;
+    assert!(help.contains("The page says 429"), "{help}");
     assert_eq!(tunnel(&agent.status())["state"], "connected");
     cloudflare.say("/rules", &json!({"in_flight_max": 200}));
     assert_eq!(visitor.get("/login").status, 200);
