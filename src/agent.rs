@@ -96,7 +96,11 @@ async fn live_logged(
 ) -> anyhow::Result<()> {
     // The socket first: whoever started this process is waiting for it, and requests queue until they are answered.
     let server = Server::bind(&dirs.run).context("could not open the control socket")?;
-    let (store, damage, is_kept) = open_store(&dirs, began)?;
+    let Opened {
+        store,
+        damage,
+        is_kept,
+    } = open_store(&dirs, began)?;
     let heard_all = CancellationToken::new();
     let recording = tokio::spawn(audit.record(store.clone())?.run(heard_all.clone()));
     let (notices, told) = NoticeSender::channel();
@@ -211,9 +215,18 @@ fn unkept(dirs: &Dirs) -> String {
     )
 }
 
+/// A database that can be used.
+struct Opened {
+    store: Store,
+    /// What was wrong, and what was done about it.
+    damage: Option<String>,
+    /// Whether what it is given outlives the program.
+    is_kept: bool,
+}
+
 /// Opens the database, or one in memory where nothing can be written: a program that cannot remember is better than none.
-/// SQLite would open the file there, and fail at every change. With what was wrong, and whether anything is kept.
-fn open_store(dirs: &Dirs, began: SystemTime) -> anyhow::Result<(Store, Option<String>, bool)> {
+/// SQLite would open the file there, and fail at every change.
+fn open_store(dirs: &Dirs, began: SystemTime) -> anyhow::Result<Opened> {
     if !kit::files::can_write_in(&dirs.state) {
         let damage = format!(
             "{} cannot be written to, so nothing is saved: logins, history and notices are forgotten when the program \
@@ -221,7 +234,11 @@ fn open_store(dirs: &Dirs, began: SystemTime) -> anyhow::Result<(Store, Option<S
             dirs.state.display()
         );
         tracing::error!("{damage}");
-        return Ok((Store::in_memory()?, Some(damage), false));
+        return Ok(Opened {
+            store: Store::in_memory()?,
+            damage: Some(damage),
+            is_kept: false,
+        });
     }
     let (store, quarantined) = Store::open(&dirs.database(), began)?;
     let damage = quarantined.map(|found| {
@@ -230,7 +247,11 @@ fn open_store(dirs: &Dirs, began: SystemTime) -> anyhow::Result<(Store, Option<S
             found.kept.display()
         )
     });
-    Ok((store, damage, true))
+    Ok(Opened {
+        store,
+        damage,
+        is_kept: true,
+    })
 }
 
 /// Says what was found broken at the start and what was done about it.

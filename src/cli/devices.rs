@@ -87,7 +87,7 @@ pub(crate) async fn answer(door: &Door, act: DevicesAct) -> Result<Value, Failur
         }
         DevicesAct::Totp(act) => totp::answer(door, act).await,
         DevicesAct::Unlock => {
-            door.allow_logins_from_outside().await.map_err(failed)?;
+            door.allow_logins().await.map_err(failed)?;
             Ok(json!(
                 "Logging in is allowed again, from outside and from every address."
             ))

@@ -142,7 +142,7 @@ impl Door {
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn allow_logins_from_outside(&self) -> Result<(), StoreError> {
+    pub async fn allow_logins(&self) -> Result<(), StoreError> {
         tracing::info!(target: "audit", event = "remote_login_on", "logging in from outside is allowed again");
         self.0.throttle.reopen().await
     }

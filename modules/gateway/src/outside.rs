@@ -3,26 +3,22 @@
 //! What comes in here is remote whatever it says of itself. The port opens only with a password set, answers to no name
 //! until the guard has been tried on it from outside, and closes with its last precondition.
 
-use std::{
-    io,
-    net::{Ipv4Addr, SocketAddr},
-    sync::Arc,
-    time::Duration,
-};
+mod rules;
+mod trial;
+
+use std::{io, sync::Arc, time::Duration};
 
 use futures_util::future::OptionFuture;
-use kit::{CancellationToken, Listener, Origin, Outside, Setting, State, Status};
+use kit::{CancellationToken, Listener, Origin, Outside, Status};
 use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
-    net::{TcpListener, TcpStream},
+    net::TcpListener,
     sync::watch,
     time::{sleep, timeout},
 };
 
 use crate::{
     Admits,
-    access::AccessSettings,
-    credential::{Stored, Watched},
+    credential::Stored,
     front::Front,
     host::Hosts,
     keys::{self, Keys},
@@ -30,12 +26,10 @@ use crate::{
     session::Session,
     token,
 };
+use rules::{Rules, local_fault};
 
 /// Under this name the last port is remembered: a tunnel's owner has told Cloudflare of it.
 const PORT: &str = "tunnel_port";
-
-/// How long the trial of the guard may take.
-const TRIAL_MAX: Duration = Duration::from_secs(5);
 
 /// How long the port is kept for whoever was led to it and is told to go.
 const HELD_MAX: Duration = Duration::from_secs(5);
@@ -62,7 +56,9 @@ impl Tunnelled {
         let mut wanted = self.wanted.clone();
         let mut was_wanted = false;
         let mut refused_by = None;
-        loop {
+        // What kept the port shut was found by trying, so nothing but the next try finds that it has gone.
+        let mut is_final = false;
+        while !stop.is_cancelled() {
             let wish = wanted.borrow_and_update().clone();
             if wish.is_wanted && !was_wanted {
                 // Also an answer that is the same as last time is an answer.
@@ -73,15 +69,22 @@ impl Tunnelled {
             match self.fault() {
                 None if wish.is_wanted => {
                     refused_by = None;
-                    tokio::select! {
-                        () = stop.cancelled() => return,
-                        () = self.serve(&wish, &mut wanted) => {}
-                    }
+                    is_final = match self.serve(&wish, &mut wanted, &stop).await {
+                        Ok(()) => false,
+                        Err(reason) => {
+                            self.refuse(reason, &mut wanted, &stop).await;
+                            true
+                        }
+                    };
                     // What comes next is an answer of its own.
                     was_wanted = false;
                     continue;
                 }
-                Some(reason) if wish.is_wanted || is_refused => self.say(Origin::Refused(reason)),
+                Some(reason) if wish.is_wanted || is_refused => {
+                    is_final = false;
+                    self.say(Origin::Refused(reason));
+                }
+                None if is_refused && is_final => {}
                 Some(_) | None => self.say(Origin::Closed),
             }
             let is_refused = matches!(*self.origin.borrow(), Origin::Refused(_));
@@ -105,54 +108,38 @@ impl Tunnelled {
         }
     }
 
-    /// From opening the port to closing it.
-    async fn serve(&self, wish: &Outside, wanted: &mut watch::Receiver<Outside>) {
+    /// From opening the port to closing it, or why it cannot be opened.
+    async fn serve(
+        &self,
+        wish: &Outside,
+        wanted: &mut watch::Receiver<Outside>,
+        stop: &CancellationToken,
+    ) -> Result<(), String> {
         self.say(Origin::Opening);
         let former = self.last_port();
-        let socket = match listener::bind(wish.port, former) {
-            Ok(socket) => socket,
-            Err(error) => {
-                let reason = match error {
-                    BindError::Taken(port) => format!(
-                        "Port {port} is held by another program: stop it, or choose another `tunnel.port`."
-                    ),
-                    BindError::Failed(error) => {
-                        format!("No port could be opened on 127.0.0.1 for the tunnel: {error}.")
-                    }
-                };
-                self.refuse(reason, wanted).await;
-                return;
+        let socket = listener::bind(wish.port, former).map_err(|error| match error {
+            BindError::Taken(port) => {
+                format!("Port {port} is held by another program: stop it, or choose another `tunnel.port`.")
             }
-        };
+            BindError::Failed(error) => {
+                format!("No port could be opened on 127.0.0.1 for the tunnel: {error}.")
+            }
+        })?;
         let Ok(port) = socket.local_addr().map(|address| address.port()) else {
-            return;
+            return Ok(());
         };
-        if let Err(error) = self.end_sessions_of(former, port).await {
-            self.refuse(
-                format!("The sessions of the former port could not be ended: {error}."),
-                wanted,
-            )
-            .await;
-            return;
-        }
+        self.end_sessions_of(former, port)
+            .await
+            .map_err(|error| format!("The sessions of the former port could not be ended: {error}."))?;
         // Only now: whoever's sessions could not be ended would be let in by them after the next start.
         if let Err(error) = keys::remember(&self.keys.store, PORT, port.to_string()).await {
             tracing::warn!(%error, "the tunnel's port could not be remembered");
         }
         // The port stays ours for a moment longer than anybody is served there.
-        let (socket, held) = match twice(socket) {
-            Ok(both) => both,
-            Err(error) => {
-                self.refuse(
-                    format!("The port for the tunnel could not be kept: {error}."),
-                    wanted,
-                )
-                .await;
-                return;
-            }
-        };
-        let trial = format!("{}.invalid", token::short_id());
-        let (admitted, hosts) = watch::channel(Arc::new(Hosts::trial(trial.clone())));
+        let (socket, held) =
+            twice(socket).map_err(|error| format!("The port for the tunnel could not be kept: {error}."))?;
+        let name = format!("{}.invalid", token::short_id());
+        let (admitted, hosts) = watch::channel(Arc::new(Hosts::trial(name.clone())));
         let ending = CancellationToken::new();
         let _ending = ending.clone().drop_guard();
         let serving = listener::serve(
@@ -165,10 +152,9 @@ impl Tunnelled {
         );
         tokio::pin!(serving);
         let tried = tokio::select! {
+            () = stop.cancelled() => return Ok(()),
             () = &mut serving => Err("its listener ended".to_owned()),
-            tried = timeout(TRIAL_MAX, try_guard(port, &trial)) => {
-                tried.unwrap_or_else(|_late| Err("it did not answer in time".to_owned()))
-            }
+            tried = trial::try_guard(port, &name) => tried,
         };
         admitted.send_replace(Arc::new(Hosts::public(&[])));
         if let Err(fault) = tried {
@@ -178,12 +164,10 @@ impl Tunnelled {
             );
             ending.cancel();
             serving.await;
-            let reason = format!(
+            return Err(format!(
                 "The gateway's own test of its guard failed ({fault}), so nothing is reachable from outside. Restart the \
                  program; if it stays so, report it with the agent's log."
-            );
-            self.refuse(reason, wanted).await;
-            return;
+            ));
         }
         tracing::info!(port, "the port for the tunnel is open");
         let is_still_wanted = |now: &Outside| now.is_wanted && now.port == wish.port;
@@ -198,6 +182,7 @@ impl Tunnelled {
         let mut fault = None;
         while stays {
             tokio::select! {
+                () = stop.cancelled() => break,
                 () = &mut serving => break,
                 changed = wanted.changed() => {
                     let now = wanted.borrow_and_update().clone();
@@ -214,7 +199,8 @@ impl Tunnelled {
         }
         // Nobody is answered from here on, whatever is still connected.
         self.answer_to(&admitted, &Outside::default());
-        let is_lost = fault.is_some();
+        // What is wanted still is led to, until whoever wants it has ended what leads here.
+        let is_lost = fault.is_some() || stop.is_cancelled();
         self.say(fault.map_or(Origin::Closed, Origin::Refused));
         ending.cancel();
         serving.await;
@@ -228,6 +214,7 @@ impl Tunnelled {
         }
         drop(held);
         tracing::info!(port, "the port for the tunnel is closed");
+        Ok(())
     }
 
     fn answer_to(&self, admitted: &watch::Sender<Arc<Hosts>>, outside: &Outside) {
@@ -238,9 +225,10 @@ impl Tunnelled {
     }
 
     /// Says why, and waits a while or until something else is wanted.
-    async fn refuse(&self, reason: String, wanted: &mut watch::Receiver<Outside>) {
+    async fn refuse(&self, reason: String, wanted: &mut watch::Receiver<Outside>, stop: &CancellationToken) {
         self.say(Origin::Refused(reason));
         tokio::select! {
+            () = stop.cancelled() => {}
             _ = wanted.changed() => {}
             () = sleep(RETRY_EVERY) => {}
         }
@@ -302,41 +290,6 @@ fn twice(socket: TcpListener) -> io::Result<(TcpListener, std::net::TcpListener)
     Ok((TcpListener::from_std(socket)?, held))
 }
 
-/// What [`Tunnelled::fault`] looks at.
-struct Rules {
-    password: Watched,
-    access: Setting<AccessSettings>,
-    local: watch::Receiver<Status>,
-    /// When it was looked at last.
-    is_local_lost: bool,
-}
-
-impl Rules {
-    async fn may_differ(&mut self) {
-        tokio::select! {
-            () = self.password.may_differ() => {}
-            _ = self.access.changed() => {}
-            () = turned(&mut self.local, self.is_local_lost) => self.is_local_lost = !self.is_local_lost,
-        }
-    }
-}
-
-/// Whoever is at the machine could not shut it there: no pages, no way in from outside.
-fn local_fault(local: &watch::Receiver<Status>) -> Option<String> {
-    let local = local.borrow();
-    let reason = local.reason.as_deref().unwrap_or_default();
-    (local.state == State::NeedsAction)
-        .then(|| format!("The pages cannot be served at the machine itself, so nothing is outside. {reason}"))
-}
-
-/// Waits until the port for this machine is lost, or there again.
-async fn turned(local: &mut watch::Receiver<Status>, was_lost: bool) {
-    let is_other = |status: &Status| (status.state == State::NeedsAction) != was_lost;
-    if local.wait_for(is_other).await.is_err() {
-        std::future::pending::<()>().await;
-    }
-}
-
 /// Says that nothing is served, also when the run ends by a panic.
 struct Closed<'t>(&'t Tunnelled);
 
@@ -345,40 +298,4 @@ impl Drop for Closed<'_> {
         self.0.keys.public_url.send_replace(None);
         self.0.say(Origin::Closed);
     }
-}
-
-/// Asks, as cloudflared would, for what only a session may have.
-async fn try_guard(port: u16, host: &str) -> Result<(), String> {
-    for (target, expected) in [
-        ("/api/opencode/session", "401"),
-        ("/api/status", "401"),
-        ("/chat", "401"),
-        ("/healthz", "200"),
-    ] {
-        let status = ask(port, host, target)
-            .await
-            .map_err(|error| format!("{target} could not be asked: {error}"))?;
-        if status != expected {
-            return Err(format!("{target} answered {status} instead of {expected}"));
-        }
-    }
-    match ask(port, "nexus.invalid", "/healthz").await {
-        Ok(status) if status == "421" => Ok(()),
-        Ok(status) => Err(format!("a name that is not ours was answered {status}")),
-        Err(error) => Err(format!("a name that is not ours could not be tried: {error}")),
-    }
-}
-
-/// The status of one request on a connection of its own.
-async fn ask(port: u16, host: &str, target: &str) -> io::Result<String> {
-    let mut stream = TcpStream::connect(SocketAddr::from((Ipv4Addr::LOCALHOST, port))).await?;
-    let request = format!(
-        "GET {target} HTTP/1.1\r\nHost: {host}\r\nCf-Connecting-Ip: 192.0.2.1\r\nConnection: close\r\n\r\n"
-    );
-    stream.write_all(request.as_bytes()).await?;
-    // A status line is all that is wanted; what follows is read so that the connection ends in peace.
-    let mut answer = Vec::new();
-    stream.take(64 * 1024).read_to_end(&mut answer).await?;
-    let line = String::from_utf8_lossy(&answer);
-    Ok(line.split(' ').nth(1).unwrap_or_default().to_owned())
 }

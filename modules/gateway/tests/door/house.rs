@@ -177,9 +177,20 @@ impl House {
         }
     }
 
+    /// Tells the gateway to end, as when the program is quit.
+    pub fn ends(&self) {
+        self.stop.cancel();
+    }
+
+    /// The same, and nothing leads to it from outside any more.
+    fn ends_alone(&self) {
+        self.ends();
+        self.outside.send_replace(Outside::default());
+    }
+
     /// Ends the gateway and opens another one over the same files.
     pub async fn restart(self) -> Self {
-        self.stop.cancel();
+        self.ends_alone();
         tokio::time::timeout(PATIENCE, self.running)
             .await
             .unwrap()
@@ -190,7 +201,7 @@ impl House {
 
     /// The same, while somebody else takes its port.
     pub async fn restart_elsewhere(self) -> (Self, tokio::net::TcpListener) {
-        self.stop.cancel();
+        self.ends_alone();
         tokio::time::timeout(PATIENCE, self.running)
             .await
             .unwrap()
@@ -209,7 +220,7 @@ impl House {
     }
 
     pub async fn close(self) {
-        self.stop.cancel();
+        self.ends_alone();
         tokio::time::timeout(PATIENCE, self.running)
             .await
             .unwrap()

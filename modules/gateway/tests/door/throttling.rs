@@ -144,7 +144,7 @@ async fn the_owner_forgives_every_address_also_over_a_restart() {
     }
     assert_eq!(house.log_in_with(PASSWORD).await.status, 429);
 
-    house.door.allow_logins_from_outside().await.unwrap();
+    house.door.allow_logins().await.unwrap();
 
     assert_eq!(house.log_in_with(WRONG).await.status, 401);
     let house = house.restart().await;
