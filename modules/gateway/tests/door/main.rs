@@ -22,5 +22,6 @@ mod port;
 mod proxy;
 mod second;
 mod sessions;
+mod siege;
 mod throttling;
 mod waiting;
