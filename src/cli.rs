@@ -11,6 +11,7 @@ mod logs;
 mod offline;
 pub(crate) mod password;
 pub(crate) mod print;
+mod progress;
 mod quit;
 mod run;
 pub(crate) mod secret;

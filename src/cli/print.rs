@@ -63,6 +63,17 @@ pub fn running(text: &str) -> bool {
     written(write!(out, "\r\u{1b}[K{text}").and_then(|()| out.flush()))
 }
 
+/// Whether a person sees stderr as it is written.
+pub fn is_seen_beside() -> bool {
+    io::stderr().is_terminal()
+}
+
+/// The same as [`running`] on stderr, beside the answer.
+pub fn running_beside(text: &str) -> bool {
+    let mut out = io::stderr().lock();
+    written(write!(out, "\r\u{1b}[K{text}").and_then(|()| out.flush()))
+}
+
 fn written(result: io::Result<()>) -> bool {
     result.is_ok()
 }

@@ -7,6 +7,7 @@ use serde_json::Value;
 use super::{
     Cx,
     print::{self, Format},
+    progress::Progress,
 };
 use crate::{
     control::{Client, Failure, Request},
@@ -44,12 +45,16 @@ pub(super) fn find(matches: &ArgMatches) -> Option<(&'static Noun, Typed)> {
 pub(super) fn ask(cx: &Cx, noun: &Noun, typed: Typed) -> Result<(), Failure> {
     let client = Client::connect(&cx.dirs.run).map_err(anyhow::Error::from)?;
     let found = match (client, noun.offline) {
-        (Some(mut client), _) => client.ask(&Request::Call {
-            module: noun.id.0.to_owned(),
-            verb: typed.verb.name,
-            args: typed.verb.args,
-            wait: typed.wait,
-        })?,
+        (Some(mut client), _) => {
+            let is_seen = typed.wait && cx.format == Format::Text;
+            let _progress = is_seen.then(|| Progress::of(&cx.dirs.run, noun.id.0));
+            client.ask(&Request::Call {
+                module: noun.id.0.to_owned(),
+                verb: typed.verb.name,
+                args: typed.verb.args,
+                wait: typed.wait,
+            })?
+        }
         (None, Some(offline)) => told(offline(&cx.dirs, &typed.verb)?),
         (None, None) => return Err(Failure::no_agent()),
     };

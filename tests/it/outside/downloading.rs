@@ -37,9 +37,21 @@ fn without_cloudflared_one_is_downloaded_when_its_owner_asks_and_remote_access_g
     let page = agent.enter().get("/dashboard").body;
     assert!(page.contains("Download cloudflared from GitHub"), "{page}");
 
-    let got = agent.ask(&["tunnel", "download"]);
+    let got = agent.nexus(&["tunnel", "download"]);
 
-    assert!(got.contains("is what was published"), "{got}");
+    let (said, beside) = (
+        String::from_utf8_lossy(&got.stdout),
+        String::from_utf8_lossy(&got.stderr),
+    );
+    assert!(said.contains("is what was published"), "{got:?}");
+    let whole = format!(
+        " of {:.1} MB",
+        (fs::metadata(&program).unwrap().len() / 100_000) as f64 / 10.0
+    );
+    assert!(
+        beside.starts_with("Download: ") && beside.contains(&whole),
+        "{got:?}"
+    );
     // What was wished for before goes on.
     assert!(wait_for_state(&agent, "connected")["public_url"].is_string());
     assert_eq!(cloudflare.starts().len(), 1);
