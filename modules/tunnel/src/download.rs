@@ -4,14 +4,16 @@
 //! What was had of a download that broke is kept, and the rest is asked for next time. Only a file whose SHA-256 is that
 //! of the release gets the name of a program, and only one that says it is that version keeps it.
 
+mod progress;
 mod release;
 // A script plays cloudflared there.
 #[cfg(test)]
 #[cfg(unix)]
 mod tests;
+mod unpack;
 
 use std::{
-    fmt, io,
+    io,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -27,6 +29,7 @@ use tokio::{
 
 use crate::find;
 use https::{FetchError, Fetcher, Hosts};
+pub use progress::Progress;
 use release::Asset;
 
 /// The version that is downloaded: one that this program was tested with.
@@ -54,23 +57,6 @@ const TRIES: u32 = 5;
 const PAUSE: Duration = Duration::from_secs(2);
 /// How much is read at a time to check a file.
 const PIECE_BYTES: usize = 64 * 1024;
-
-/// How far it is, in bytes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Progress {
-    /// There already.
-    pub done: u64,
-    /// Of all.
-    pub total: u64,
-}
-
-impl fmt::Display for Progress {
-    /// E.g. `12.3 of 38.1 MB`.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let megabytes = |bytes: u64| format!("{}.{}", bytes / 1_000_000, bytes % 1_000_000 / 100_000);
-        write!(f, "{} of {} MB", megabytes(self.done), megabytes(self.total))
-    }
-}
 
 /// Why there is no cloudflared. Each text ends with what the person can do.
 #[derive(Debug, thiserror::Error)]
@@ -128,6 +114,8 @@ pub(crate) struct Downloads {
     folder: PathBuf,
     api: String,
     hosts: Hosts,
+    /// What this machine's file is called in a release.
+    name: Option<&'static str>,
     busy: tokio::sync::Mutex<()>,
     progress: watch::Sender<Option<Progress>>,
 }
@@ -155,6 +143,7 @@ impl Downloads {
                 known,
                 patience: PATIENCE,
             },
+            name: release::name(),
             busy: tokio::sync::Mutex::default(),
             progress: watch::Sender::new(None),
         }
@@ -179,7 +168,8 @@ impl Downloads {
     async fn get_over(&self, fetcher: Fetcher) -> Result<PathBuf, DownloadError> {
         let _only = self.busy.try_lock().map_err(|_| DownloadError::Busy)?;
         let _shown = Shown(&self.progress);
-        let asset = self.asset(&fetcher).await?;
+        let name = self.name.ok_or(DownloadError::NoAsset)?;
+        let asset = self.asset(&fetcher, name).await?;
         files::create_private_folder(&self.folder).map_err(|source| self.file(&self.folder, source))?;
         let part = self.folder.join(format!("cloudflared-{VERSION}.part"));
         let had = length(&part).await;
@@ -196,11 +186,13 @@ impl Downloads {
                 return Err(DownloadError::Wrong);
             }
         }
+        if unpack::is_archive(name) {
+            return self.install(&self.unpacked(part).await?).await;
+        }
         self.install(&part).await
     }
 
-    async fn asset(&self, fetcher: &Fetcher) -> Result<Asset, DownloadError> {
-        let name = release::name().ok_or(DownloadError::NoAsset)?;
+    async fn asset(&self, fetcher: &Fetcher, name: &str) -> Result<Asset, DownloadError> {
         let url = format!(
             "{}/repos/cloudflare/cloudflared/releases/tags/{VERSION}",
             self.api
@@ -307,6 +299,20 @@ impl Downloads {
     async fn is_right(&self, part: &Path, asset: &Asset) -> Result<bool, DownloadError> {
         let digest = sha256(part).await.map_err(|source| self.file(part, source))?;
         Ok(digest == asset.sha256)
+    }
+
+    /// The program out of an archive that is right; the archive is gone then.
+    async fn unpacked(&self, archive: PathBuf) -> Result<PathBuf, DownloadError> {
+        let program = archive.with_extension("unpacked");
+        let (from, to) = (archive.clone(), program.clone());
+        let unpacking = tokio::task::spawn_blocking(move || unpack::unpack(&from, &to));
+        let unpacked = unpacking.await.map_err(io::Error::other).flatten();
+        self.remove(&archive).await?;
+        if unpacked.is_err() && length(&program).await > 0 {
+            self.remove(&program).await?;
+        }
+        unpacked.map_err(|source| self.file(&archive, source))?;
+        Ok(program)
     }
 
     /// Makes a program of a file that is right.

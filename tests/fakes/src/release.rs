@@ -36,6 +36,7 @@ const NAMES: &[&str] = &[
     "cloudflared-linux-amd64",
     "cloudflared-linux-arm64",
     "cloudflared-windows-amd64.exe",
+    "cloudflared-darwin-arm64.tgz",
 ];
 const DOWNLOADS: &str = "/cloudflare/cloudflared/releases/download/";
 const RELEASES: &str = "/repos/cloudflare/cloudflared/releases/";

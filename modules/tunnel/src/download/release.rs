@@ -14,11 +14,13 @@ pub(super) struct Asset {
     pub(super) sha256: String,
 }
 
-/// The name of this machine's file; `None` where Cloudflare publishes none that can be run as it is.
+/// The name of this machine's file; `None` where Cloudflare publishes none.
 pub(super) fn name() -> Option<&'static str> {
     match (std::env::consts::OS, std::env::consts::ARCH) {
         ("linux", "x86_64") => Some("cloudflared-linux-amd64"),
         ("linux", "aarch64") => Some("cloudflared-linux-arm64"),
+        ("macos", "x86_64") => Some("cloudflared-darwin-amd64.tgz"),
+        ("macos", "aarch64") => Some("cloudflared-darwin-arm64.tgz"),
         ("windows", "x86_64") => Some("cloudflared-windows-amd64.exe"),
         _ => None,
     }

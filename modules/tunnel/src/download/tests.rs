@@ -110,6 +110,25 @@ async fn what_was_published_becomes_a_program_of_its_owner_alone() {
 }
 
 #[tokio::test]
+async fn where_an_archive_is_published_the_program_is_taken_out_of_it() {
+    let packed = |entries: &[(&str, tar::EntryType, &[u8])]| unpack::tests::archive(entries);
+    let (file, program) = (tar::EntryType::Regular, saying("2026.8.2"));
+    let mut desk = Desk::with(packed(&[("cloudflared", file, &program)])).await;
+    desk.downloads.name = Some("cloudflared-darwin-arm64.tgz");
+
+    let path = desk.get().await.unwrap();
+
+    assert_eq!(std::fs::read(&path).unwrap(), program);
+    assert_eq!(desk.left(), ["cloudflared-2026.8.2"]);
+
+    let mut desk = Desk::with(packed(&[("cloudflared", file, &program), ("more", file, b"x")])).await;
+    desk.downloads.name = Some("cloudflared-darwin-arm64.tgz");
+    let refused = desk.get().await.unwrap_err();
+    assert!(refused.to_string().contains("more than the program"), "{refused}");
+    assert_eq!(desk.left(), [""; 0]);
+}
+
+#[tokio::test]
 async fn what_broke_off_goes_on_where_it_broke() {
     let desk = Desk::with(saying("2026.8.2")).await;
     desk.release.set(|rules| {
