@@ -1,6 +1,7 @@
 //! What must not be found anywhere while the whole program runs: secrets, open doors, files others can read.
 
 mod away;
+mod calls;
 mod children;
 mod folders;
 mod requests;
