@@ -45,7 +45,9 @@ pub(crate) fn name(headers: &HeaderMap) -> String {
 
 /// What the owner calls it, as one plain line; without a name, what it calls itself.
 pub(crate) fn named(given: &str, headers: &HeaderMap) -> String {
-    let words = given.split(|c: char| c.is_whitespace() || c.is_control());
+    // Names of some scripts, and pictures made of several, need what joins their letters.
+    let parts = |c: char| c.is_whitespace() || kit::text::acts(c) && !matches!(c, '\u{200c}' | '\u{200d}');
+    let words = given.split(parts);
     let line: String = words
         .filter(|word| !word.is_empty())
         .collect::<Vec<_>>()
@@ -65,7 +67,12 @@ mod tests {
         let nameless = HeaderMap::new();
 
         assert_eq!(named(" Ada\u{7}\u{1b}[2J\r\n phone ", &nameless), "Ada [2J phone");
-        assert_eq!(named(" \t ", &nameless), "A browser");
+        assert_eq!(named("\u{202e}adA\u{2066}", &nameless), "adA");
+        assert_eq!(
+            named("👩\u{200d}💻 می\u{200c}خواهم", &nameless),
+            "👩\u{200d}💻 می\u{200c}خواهم"
+        );
+        assert_eq!(named(" \t\u{200f}", &nameless), "A browser");
         assert_eq!(named(&"é".repeat(99), &nameless).chars().count(), NAME_CHARS_MAX);
     }
 }

@@ -22,9 +22,28 @@ pub fn sentence(text: &str) -> String {
     sentence
 }
 
+/// Whether a character does something where it is shown, in a terminal or among other words: ends a line, moves, colours, is
+/// not seen, or turns the order of letters around.
+pub fn acts(letter: char) -> bool {
+    letter.is_control()
+        || matches!(letter,
+            '\u{2028}' | '\u{2029}' | '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}')
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn letters_of_every_script_are_shown_and_marks_act() {
+        assert!(!"aé 漢字 שלום 🦭~".contains(acts));
+        for mark in [
+            '\n', '\u{1b}', '\u{9b}', '\u{202e}', '\u{2066}', '\u{200f}', '\u{2028}',
+        ] {
+            assert!(acts(mark), "{mark:?}");
+        }
+    }
 
     #[test]
     fn an_error_text_becomes_a_sentence() {

@@ -2,6 +2,8 @@
 
 use std::{borrow::Cow, fmt::Write as _};
 
+use kit::text::acts;
+
 use crate::{hidden::Hidden, redact::redacted};
 
 /// Longest text of a line and of each of its fields, in bytes.
@@ -112,13 +114,6 @@ fn terminal_sequence(text: &str) -> usize {
         Some(0x30..=0x7e) => 2,
         Some(_) | None => 0,
     }
-}
-
-fn acts(letter: char) -> bool {
-    letter.is_control()
-        || matches!(letter,
-            '\u{2028}' | '\u{2029}' | '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}'
-            | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}')
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ use std::{
 use serde_json::Value;
 
 use super::{PASSWORD, set_password};
-use crate::harness::{Agent, PATIENCE, until};
+use crate::harness::{Agent, Cloudflare, Home, PATIENCE, until};
 
 /// Connections at the machine's own port.
 const CONNECTIONS_MAX: usize = 512;
@@ -58,7 +58,10 @@ fn texts(value: &Value) -> Vec<String> {
 
 #[test]
 fn a_login_is_one_line_of_plain_words_whatever_stands_in_it() {
-    let agent = Agent::options().settings("[logs]\nlevel = \"trace\"").start();
+    let home = Home::new();
+    let cloudflare = Cloudflare::new(&home, "");
+    let options = Agent::options().home(home).settings("[logs]\nlevel = \"trace\"");
+    let agent = cloudflare.used_by(options).start();
     set_password(&agent);
     let port = port(&agent);
     let login = |target: &str, password: &str, more: &[u8]| {
@@ -96,7 +99,19 @@ fn a_login_is_one_line_of_plain_words_whatever_stands_in_it() {
         assert_eq!(login(forged, wrong, b""), 400, "{forged:?}");
     }
 
-    agent.wait_for_log("\"result\":\"right\"");
+    // What a device from outside is called is chosen there, and told to the owner.
+    agent.healthy();
+    agent.ask(&["tunnel", "start"]);
+    let phone = cloudflare.visitor(&agent.ask(&["tunnel", "url"]));
+    let link = agent.ask(&["devices", "pair"]);
+    let code = link.lines().next().unwrap().split("code=").nth(1).unwrap();
+    let name = "\u{202e}enohp\u{200d}\n\u{1b}]0;x\u{7}{\"event\":\"login\"}\u{2028}";
+    assert_eq!(
+        phone.post_form("/pair", &[("code", code), ("name", name)]).status,
+        303
+    );
+
+    agent.wait_for_log("enohp");
     let shown = agent.ask(&["logs", "--json"]);
     let home = agent.quit();
     let mut logins = Vec::new();
@@ -108,7 +123,7 @@ fn a_login_is_one_line_of_plain_words_whatever_stands_in_it() {
             for text in texts(&read) {
                 assert!(!text.contains(acts), "{text:?}");
             }
-            if line.contains("\"event\":\"login\"") {
+            if read["fields"]["event"] == "login" {
                 logins.push(line.to_owned());
             }
         }
