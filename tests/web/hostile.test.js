@@ -214,7 +214,7 @@ test("a megabyte of brackets is a megabyte of brackets, at once", async (t) => {
   await bare.evaluate(() => new Promise((painted) => requestAnimationFrame(() => requestAnimationFrame(painted))));
   const beside = (await alone()) - before;
   t.diagnostic(`${least.toFixed(0)} ms of work, ${beside.toFixed(0)} ms on a bare page`);
-  assert.ok(least <= Math.max(work_ms_max, 3 * beside), `${least} ms, ${beside} ms on a bare page`);
+  assert.ok(least <= Math.max(work_ms_max, 2 * beside), `${least} ms, ${beside} ms on a bare page`);
   await bare.close();
   assert.deepEqual(await active(page), []);
   assert.deepEqual([done, errors], [[], []]);
@@ -249,6 +249,63 @@ test("nobody elsewhere is asked for anything until a person follows a link, and 
   await other.waitForLoadState();
   assert.equal(await other.evaluate(() => window.opener), null);
   assert.equal(new URL(page.url()).origin, new URL(agent.base).origin);
+});
+
+test("names, questions, changes, output and log lines are words too, and a terminal's commands are not done", async () => {
+  const { page, context, errors, done } = await watched();
+  const evil = '"><img src=x onerror=alert(1)>';
+  await context.grantPermissions(["clipboard-read", "clipboard-write"], { origin: agent.base });
+  await page.evaluate(() => navigator.clipboard.writeText("mine"));
+  const file = join(agent.project, `${evil}.txt`);
+  writeFileSync(file, `${evil}\nold\n`);
+  // Sets the clipboard, links, clears the screen, rings, and turns letters around.
+  const output = `printf '\\033]52;c;dGhlaXJz\\007\\033]8;;javascript:alert(1)\\033\\134click\\033]8;;\\033\\134\\033[2J\\a\\342\\200\\256${evil}'`;
+  const tool = (/** @type {string} */ name, /** @type {object} */ input) => `[[tool:${name} ${JSON.stringify(input)}]]`;
+  const option = { label: evil, description: evil };
+  await begin(page, "Look [[text:ready]]");
+  await finished(page);
+  await page.getByRole("button", { name: "Session menu" }).click();
+  await page.getByLabel("Title").fill(evil);
+  await page.getByRole("button", { name: "Rename" }).click();
+  await page.locator("#session-head h1", { hasText: evil }).waitFor();
+
+  await page.locator("#words").fill(
+    [
+      tool("question", { questions: [{ question: evil, header: evil, options: [option, option] }] }),
+      tool("todowrite", { todos: [{ content: evil, status: "pending", priority: "high" }] }),
+      tool("read", { filePath: file }),
+      tool("edit", { filePath: file, oldString: "old", newString: `new ${evil}` }),
+      tool("bash", { command: output, description: evil }),
+      tool(evil, { filePath: evil }),
+    ].join(" "),
+  );
+  await page.keyboard.press("Enter");
+  await page.locator(".ask .option").first().waitFor();
+  assert.deepEqual(await active(page), []);
+  await page.locator(".ask .option").first().click();
+  await page.getByRole("button", { name: "Answer" }).click();
+  for (const seen of [".ask .diff ins", ".ask >> text=printf"]) {
+    await page.locator(seen).first().waitFor();
+    assert.deepEqual(await active(page), []);
+    await page.getByRole("button", { name: "Allow once" }).click();
+    await page.locator(seen).first().waitFor({ state: "detached" });
+  }
+  await finished(page, 2);
+  for (const summary of await page.locator(".tool > summary").all()) await summary.click();
+  const shown = await page.locator(".tool .output", { hasText: "click" }).last().innerText();
+  assert.ok(shown.includes("click") && shown.endsWith(evil), JSON.stringify(shown));
+  assert.doesNotMatch(shown, /[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/);
+
+  // A name that is in the log, and in the list of what may enter.
+  await agent.nexus("devices", "token", evil);
+  const path = new URL(page.url()).pathname;
+  for (const place of [path, "/", "/devices", "/logs"]) {
+    await page.goto(place);
+    await page.getByRole("main").getByText(evil).first().waitFor();
+    assert.deepEqual([place, await active(page)], [place, []]);
+  }
+  assert.equal(await page.evaluate(() => navigator.clipboard.readText()), "mine");
+  assert.deepEqual([done, errors], [[], []]);
 });
 
 test("a page or picture of the project is a file to save, and nothing in it runs", async () => {
