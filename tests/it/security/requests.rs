@@ -4,16 +4,19 @@ use std::{
     fs,
     io::{Read, Write},
     net::TcpStream,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use serde_json::Value;
 
 use super::{PASSWORD, set_password};
-use crate::harness::{Agent, Cloudflare, Home, PATIENCE, until};
+use crate::harness::{Agent, Cloudflare, Home, PATIENCE, Pid, until};
 
 /// Connections at the machine's own port.
 const CONNECTIONS_MAX: usize = 512;
+const LOGINS_AT_ONCE: usize = 500;
+/// What checking a password takes for a moment.
+const HASH_KIB: u64 = 19 * 1024;
 /// Long enough for an answer, had there been one.
 const SOON: Duration = Duration::from_millis(300);
 
@@ -177,5 +180,58 @@ fn a_full_port_keeps_the_next_one_waiting_and_gives_a_free_place_again() {
         let open = fs::read_dir(format!("/proc/{pid}/fd")).unwrap().count();
         (open < 100).then_some(())
     });
+    agent.quit();
+}
+
+/// The most memory of its own a process has had since it was last asked to forget it, in KiB.
+fn peak_kib(pid: Pid) -> u64 {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    let kib = line.unwrap().trim().trim_end_matches(" kB");
+    kib.parse().unwrap()
+}
+
+#[test]
+fn a_storm_of_logins_costs_the_memory_of_two_and_holds_up_nobody() {
+    let agent = Agent::options().start();
+    set_password(&agent);
+    agent.healthy();
+    let owner = agent.enter();
+    let port = port(&agent);
+    let form = "password=not+the+password+at+all&next=/chat";
+    let request = format!(
+        "POST /login HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nConnection: close\r\nSec-Fetch-Site: same-origin\r\n\
+         Content-Type: application/x-www-form-urlencoded\r\nContent-Length: {}\r\n\r\n{form}",
+        form.len()
+    );
+    let pid = agent.pid();
+    // From here on the peak is counted anew.
+    fs::write(format!("/proc/{pid}/clear_refs"), "5").expect("the kernel forgets a peak when asked to");
+    let before_kib = peak_kib(pid);
+
+    let storm: Vec<_> = (0..LOGINS_AT_ONCE)
+        .map(|_| {
+            let mut stream = connect(port);
+            stream.write_all(request.as_bytes()).unwrap();
+            stream
+        })
+        .collect();
+    let begun = Instant::now();
+    assert_eq!(owner.get("/chat").status, 200);
+    let page = begun.elapsed();
+    let mut statuses = Vec::new();
+    for mut stream in storm {
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer).unwrap();
+        statuses.push(String::from_utf8_lossy(&answer[9..12]).into_owned());
+    }
+
+    let grown_kib = peak_kib(pid).saturating_sub(before_kib);
+    let count = |status: &str| statuses.iter().filter(|given| *given == status).count();
+    // One source has five tries, which are more than are computed at once.
+    assert_eq!((count("401"), count("429")), (5, LOGINS_AT_ONCE - 5));
+    assert!(grown_kib <= 2 * HASH_KIB + 20 * 1024, "{grown_kib} KiB");
+    assert!(grown_kib >= HASH_KIB / 2, "{grown_kib} KiB: nothing was computed");
+    assert!(page <= Duration::from_secs(1), "{page:?}");
     agent.quit();
 }
