@@ -7,21 +7,43 @@ use std::{collections::HashMap, sync::Arc};
 
 use keyring_core::{Entry, Error, api::CredentialStoreApi};
 use kit::{Secret, SecretsError};
+use zbus::{
+    blocking::{Connection, Proxy},
+    zvariant::OwnedObjectPath,
+};
 use zbus_secret_service_keyring_store::Store;
+
+/// Where the service is on the session's bus
+/// (<https://specifications.freedesktop.org/secret-service-spec/0.2/>).
+const SECRETS: &str = "org.freedesktop.secrets";
+const SECRETS_PATH: &str = "/org/freedesktop/secrets";
+const SECRETS_INTERFACE: &str = "org.freedesktop.Secret.Service";
 
 /// The entries of one installation.
 pub(super) struct Ring {
     service: String,
     store: Option<Arc<Store>>,
+    /// Its owner was asked to unlock it, and did not.
+    was_left_locked: bool,
 }
 
 impl Ring {
     /// Connects to nothing yet.
     pub(super) fn new(service: String) -> Self {
-        Self { service, store: None }
+        Self {
+            service,
+            store: None,
+            was_left_locked: false,
+        }
     }
 
     pub(super) fn get(&mut self, name: &str) -> Result<Option<Secret>, SecretsError> {
+        // The program reads by itself, again and again: its owner is asked once. What they do themselves with a secret
+        // asks them anew.
+        if self.was_left_locked && self.is_locked(name).unwrap_or(false) {
+            return Err(SecretsError::Locked);
+        }
+        self.was_left_locked = false;
         let read = self.entry(name)?.get_password();
         match read {
             Ok(text) => Ok(Some(Secret::new(text))),
@@ -79,9 +101,20 @@ impl Ring {
             .map_err(|error| self.failed(error))
     }
 
+    /// Whether a secret is there and locked. Asks the service, and its owner nothing.
+    fn is_locked(&self, name: &str) -> zbus::Result<bool> {
+        let connection = Connection::session()?;
+        let secrets = Proxy::new(&connection, SECRETS, SECRETS_PATH, SECRETS_INTERFACE)?;
+        let ours = HashMap::from([("service", self.service.as_str()), ("username", name)]);
+        let (unlocked, locked): (Vec<OwnedObjectPath>, Vec<OwnedObjectPath>) =
+            secrets.call("SearchItems", &(ours,))?;
+        Ok(unlocked.is_empty() && !locked.is_empty())
+    }
+
     /// After a failure of the service the next call connects anew.
     fn failed(&mut self, error: Error) -> SecretsError {
         if matches!(error, Error::NoStorageAccess(_)) {
+            self.was_left_locked = true;
             return SecretsError::Locked;
         }
         self.store = None;
