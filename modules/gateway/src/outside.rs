@@ -299,3 +299,6 @@ impl Drop for Closed<'_> {
         self.0.say(Origin::Closed);
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -219,6 +219,12 @@ impl House {
         self.restart().await
     }
 
+    /// Ends the gateway in the middle of whatever it does, as a panic would.
+    pub async fn fall_over(self) {
+        self.running.abort();
+        assert!(self.running.await.unwrap_err().is_cancelled());
+    }
+
     pub async fn close(self) {
         self.ends_alone();
         tokio::time::timeout(PATIENCE, self.running)

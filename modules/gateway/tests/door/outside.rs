@@ -396,3 +396,50 @@ async fn the_port_is_kept_over_restarts_and_closes_when_nobody_wants_it() {
     assert_eq!(house.ask("GET", "/healthz").status().await, 200);
     house.close().await;
 }
+
+#[tokio::test]
+async fn a_guard_that_fails_its_trial_leaves_nothing_open() {
+    let house = House::open().await;
+    let before = house.open_outside(HOST).await;
+    house.outside.send_replace(Outside::default());
+    let mut origin = house.tunnel_origin.clone();
+    let closed = origin.wait_for(|origin| *origin == Origin::Closed);
+    tokio::time::timeout(PATIENCE, closed).await.unwrap().unwrap();
+
+    // The door answers nobody, and so not as a guarded one does.
+    house.is_shut.store(true, std::sync::atomic::Ordering::Relaxed);
+    house.outside.send_replace(Outside {
+        is_wanted: true,
+        is_held: false,
+        port: before.port,
+        hosts: vec![HOST.to_owned()],
+    });
+    let said = origin.wait_for(|origin| matches!(origin, Origin::Open(_) | Origin::Refused(_)));
+    let said = tokio::time::timeout(PATIENCE, said)
+        .await
+        .unwrap()
+        .unwrap()
+        .clone();
+
+    let Origin::Refused(reason) = said else {
+        panic!("{said:?}")
+    };
+    assert!(reason.contains("own test of its guard failed"), "{reason}");
+    assert!(TcpStream::connect(("127.0.0.1", before.port)).await.is_err());
+    assert_eq!(house.door.public_url(), None);
+}
+
+#[tokio::test]
+async fn a_gateway_that_ends_unasked_takes_the_way_in_with_it() {
+    let house = House::open().await;
+    let outside = house.open_outside(HOST).await;
+    assert_eq!(outside.ask("GET", "/login").status().await, 200);
+    let mut origin = house.tunnel_origin.clone();
+    let door = house.door.clone();
+
+    house.fall_over().await;
+
+    assert_eq!(*origin.borrow_and_update(), Origin::Closed);
+    assert!(TcpStream::connect(("127.0.0.1", outside.port)).await.is_err());
+    assert_eq!(door.public_url(), None);
+}
