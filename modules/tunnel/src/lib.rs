@@ -282,7 +282,7 @@ impl Tunnel {
             Ok(Err(_)) | Err(_) => self.status.borrow().state,
         };
         match state {
-            State::Connected => Ok(Reply::Text(self.sentence())),
+            State::Connected => Ok(Reply::Text(words::risk(&self.sentence(), &self.settings.get()))),
             State::Starting => Ok(Reply::Text(format!(
                 "It is not connected yet: {}",
                 self.sentence()

@@ -18,6 +18,7 @@ pub(crate) use routes::{Now, routes};
 use crate::{
     profiles::Profiles,
     settings::{Mode, TunnelSettings},
+    words::CLOUDFLARE_READS,
 };
 
 /// The part that is kept true while the page is open.
@@ -107,6 +108,7 @@ pub(crate) fn current(status: &Status, now: SystemTime) -> Markup {
                 div.command { code { (url) } (copy_button(url, "Copy")) }
             }
             (facts(&status.facts))
+            @if is_off { p.muted { (CLOUDFLARE_READS) } }
             div.buttons {
                 @if is_off { (button_form("/api/modules/tunnel/start", "Switch on", Weight::Primary)) }
                 // A code for an address that leads nowhere helps nobody.
@@ -242,6 +244,27 @@ mod tests {
             assert!(
                 crate::profiles::FIELDS.iter().any(|field| field.key == *key),
                 "{key}"
+            );
+        }
+    }
+
+    #[test]
+    fn what_is_risked_stands_before_the_switch() {
+        let shown = |mode| {
+            let settings = TunnelSettings {
+                mode,
+                ..TunnelSettings::default()
+            };
+            content(&view(settings), SystemTime::UNIX_EPOCH).into_string()
+        };
+        for mode in [Mode::Quick, Mode::Token, Mode::Local, Mode::Manual] {
+            let page = shown(mode);
+            let risk = page.find("so Cloudflare can read the traffic").unwrap();
+            assert!(risk < page.find("Switch on").unwrap(), "{mode:?}");
+            assert_eq!(
+                page.contains(crate::words::QUICK_IS_FOR_TRYING),
+                mode == Mode::Quick,
+                "{mode:?}"
             );
         }
     }

@@ -6,7 +6,7 @@ use kit::VerbSpec;
 pub const VERBS: &[VerbSpec] = &[
     VerbSpec {
         name: "start",
-        help: "Makes this machine reachable from outside.",
+        help: "Makes this machine reachable from outside, through Cloudflare, which can read the traffic.",
         args: &[],
         button: Some("Switch on"),
     },

@@ -7,7 +7,10 @@ use std::time::Duration;
 
 use supervisor::{Exit, Refusal};
 
-use crate::line::Line;
+use crate::{
+    line::Line,
+    settings::{Mode, TunnelSettings},
+};
 
 /// Cloudflare limits how often quick tunnels are made; coming back sooner prolongs it.
 const LIMITED_FIRST: Duration = Duration::from_secs(60);
@@ -16,6 +19,23 @@ const LIMITED_LONGEST: Duration = Duration::from_secs(30 * 60);
 /// remote access back within a minute: the longest wait, a tenth more by chance, and a start fit into one.
 const OFFLINE_FIRST: Duration = Duration::from_secs(2);
 const OFFLINE_LONGEST: Duration = Duration::from_secs(45);
+
+/// What somebody has to know before they switch it on, whatever the kind.
+pub(crate) const CLOUDFLARE_READS: &str = "Everything from outside passes Cloudflare. Its encryption (TLS) ends there and \
+                                           begins anew on the way here, so Cloudflare can read the traffic.";
+/// The same of a quick tunnel.
+pub(crate) const QUICK_IS_FOR_TRYING: &str = "A quick tunnel is meant for trying things out: it belongs to no account, \
+                                              Cloudflare promises nothing of it, and only your password stands before \
+                                              whoever learns its address.";
+
+/// What somebody is told who has switched it on: how it is, and what is risked.
+pub(crate) fn risk(sentence: &str, settings: &TunnelSettings) -> String {
+    let risk = match settings.chosen().mode {
+        Mode::Quick => format!("{CLOUDFLARE_READS} {QUICK_IS_FOR_TRYING}"),
+        Mode::Token | Mode::Local | Mode::Manual => CLOUDFLARE_READS.to_owned(),
+    };
+    format!("{} {risk}", kit::text::sentence(sentence))
+}
 
 /// What a person has to name to change something.
 #[derive(Debug, Clone, PartialEq, Eq)]

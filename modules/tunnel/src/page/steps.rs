@@ -1,11 +1,11 @@
 //! What a person does outside of this program, for each kind of tunnel, and what the troubles mean.
 
 use maud::{Markup, html};
-use web::parts::{command, words};
+use web::parts::{self, Tone, command, words};
 
 use crate::{
     settings::Mode,
-    words::{Names, Trouble},
+    words::{Names, QUICK_IS_FOR_TRYING, Trouble},
 };
 
 /// Stands for the port while it is not open.
@@ -27,6 +27,7 @@ pub(crate) fn steps(mode: Mode, port: Option<u16>, names: &Names) -> Markup {
     match mode {
         Mode::Quick => html! {
             p { "Nothing to prepare: switch it on, and an address is found that lasts until it is switched off." }
+            (parts::message(Tone::Warn, QUICK_IS_FOR_TRYING))
             p.muted {
                 "For an address that stays, for the home screen of a phone and for notifications there, choose one of the other kinds."
             }
