@@ -159,7 +159,7 @@ impl<'m> Life<'m> {
         let module = self.module;
         let mut said = module.said.lock().await;
         let (mut progress, mut missing) = (module.downloads.progress(), module.is_missing.clone());
-        let mut looks = interval(CONFIG_EVERY);
+        let mut looks = interval(CONFIG_EVERY.mul_f64(test_factor()));
         looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         self.on_wish().await;
         loop {
@@ -396,3 +396,6 @@ async fn until(at: Option<Instant>) {
         None => std::future::pending().await,
     }
 }
+
+#[cfg(test)]
+mod tests;
