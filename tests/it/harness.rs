@@ -8,6 +8,7 @@ mod http;
 mod input;
 mod opencode;
 mod process;
+mod socket;
 mod wait;
 
 pub use agent::{Agent, Options};
@@ -18,4 +19,5 @@ pub use http::{Answer, Session, block_on};
 pub use input::with_input;
 pub use opencode::{model, opencode};
 pub use process::{Pid, Processes};
+pub use socket::Socket;
 pub use wait::{PATIENCE, until};

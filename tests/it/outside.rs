@@ -4,11 +4,14 @@ mod doubtful;
 mod downloading;
 mod failing;
 mod guarded;
+mod losing;
 mod matrix;
 mod network;
 mod offline;
 mod own;
 mod registering;
+mod sealed;
+mod together;
 
 use std::time::{Duration, Instant};
 

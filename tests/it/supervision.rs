@@ -48,6 +48,15 @@ fn on_stub(words: &str) -> Options {
     Agent::options().home(home).program(&path)
 }
 
+/// What has programs see another time of day.
+pub(crate) fn faketime() -> PathBuf {
+    let found = ["x86_64-linux-gnu", "aarch64-linux-gnu"]
+        .iter()
+        .map(|triple| PathBuf::from(format!("/usr/lib/{triple}/faketime/libfaketime.so.1")))
+        .find(|path| path.exists());
+    found.expect("libfaketime is missing: apt-get install -y libfaketime")
+}
+
 pub(crate) fn state(status: &serde_json::Value) -> &str {
     status["modules"]["opencode"]["state"].as_str().unwrap_or("")
 }

@@ -114,6 +114,16 @@ impl Session {
         self.cookie.as_deref()
     }
 
+    /// Where connections go, as `IP:PORT`.
+    pub fn address(&self) -> &str {
+        self.base.trim_start_matches("http://")
+    }
+
+    /// What the browser takes the page's site for, e.g. `"https://grove-amber.trycloudflare.com"`.
+    pub fn origin(&self) -> &str {
+        &self.origin
+    }
+
     /// A request as a page of ours makes it. Add to it, then [`send`](Self::send).
     pub fn request(&self, method: Method, path: &str) -> RequestBuilder {
         let builder = self

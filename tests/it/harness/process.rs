@@ -1,6 +1,11 @@
 //! Looking at processes: who belongs to a story, who is still there.
 
-use std::{fs, path::Path, process::Command};
+use std::{
+    fs,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+    path::Path,
+    process::Command,
+};
 
 /// A process id.
 pub type Pid = u32;
@@ -60,6 +65,34 @@ impl Processes {
             .to_owned()
     }
 
+    /// What a process has open, e.g. `"/dev/null"` or `"socket:[4711]"`.
+    pub fn open(pid: Pid) -> Vec<String> {
+        let Ok(folder) = fs::read_dir(format!("/proc/{pid}/fd")) else {
+            return Vec::new();
+        };
+        folder
+            .flatten()
+            .filter_map(|entry| fs::read_link(entry.path()).ok())
+            .map(|target| target.to_string_lossy().into_owned())
+            .collect()
+    }
+
+    /// Where a process listens for TCP connections.
+    pub fn listening(pid: Pid) -> Vec<SocketAddr> {
+        let held = Self::open(pid);
+        let listens = |line: &str| {
+            let fields: Vec<&str> = line.split_whitespace().collect();
+            // LISTEN is state 10 (include/net/tcp_states.h).
+            let is_its_own = fields[3] == "0A" && held.contains(&format!("socket:[{}]", fields[9]));
+            is_its_own.then(|| address(fields[1]))
+        };
+        ["tcp", "tcp6"]
+            .iter()
+            .map(|table| fs::read_to_string(format!("/proc/{pid}/net/{table}")).unwrap_or_default())
+            .flat_map(|table| table.lines().skip(1).filter_map(listens).collect::<Vec<_>>())
+            .collect()
+    }
+
     /// Proportional memory of a process in KiB; 0 when it is gone.
     pub fn pss_kib(pid: Pid) -> u64 {
         fs::read_to_string(format!("/proc/{pid}/smaps_rollup"))
@@ -82,4 +115,21 @@ impl Processes {
         let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
         stat.rsplit_once(')')?.1.trim_start().chars().next()
     }
+}
+
+/// `0100007F:1F90`: the address as the machine's own words of 32 bits, the port as a number, all in hexadecimal.
+fn address(text: &str) -> SocketAddr {
+    let (address, port) = text.split_once(':').unwrap();
+    let word = |at: usize| {
+        u32::from_str_radix(&address[at..at + 8], 16)
+            .unwrap()
+            .to_ne_bytes()
+    };
+    let address = if address.len() == 8 {
+        IpAddr::V4(Ipv4Addr::from(word(0)))
+    } else {
+        let bytes = [word(0), word(8), word(16), word(24)].concat();
+        IpAddr::V6(Ipv6Addr::from(<[u8; 16]>::try_from(bytes).unwrap()))
+    };
+    SocketAddr::new(address, u16::from_str_radix(port, 16).unwrap())
 }

@@ -173,7 +173,7 @@ fn a_wall_clock_that_jumps_restarts_nobody() {
     fs::write(&offset, "+0\n").unwrap();
     let path = stub_in(&home, "");
     let mut options = hurried(Agent::options().home(home).program(&path));
-    options.env("LD_PRELOAD", faketime().to_str().unwrap());
+    options.env("LD_PRELOAD", super::faketime().to_str().unwrap());
     options.env("FAKETIME_TIMESTAMP_FILE", offset.to_str().unwrap());
     options.env("FAKETIME_NO_CACHE", "1");
     options.env("FAKETIME_DONT_FAKE_MONOTONIC", "1");
@@ -200,14 +200,6 @@ fn a_wall_clock_that_jumps_restarts_nobody() {
     assert_eq!(since(&agent), before);
     assert_eq!(ends(&agent), Vec::<serde_json::Value>::new());
     agent.quit();
-}
-
-fn faketime() -> std::path::PathBuf {
-    let found = ["x86_64-linux-gnu", "aarch64-linux-gnu"]
-        .iter()
-        .map(|triple| std::path::PathBuf::from(format!("/usr/lib/{triple}/faketime/libfaketime.so.1")))
-        .find(|path| path.exists());
-    found.expect("libfaketime is missing: apt-get install -y libfaketime")
 }
 
 #[test]
