@@ -1,10 +1,15 @@
 //! What the tray's menu says, and what can be chosen there, while opencode does not run.
 
-use std::{fs, os::unix::fs::PermissionsExt, path::PathBuf};
+use std::{
+    fs,
+    os::unix::fs::PermissionsExt,
+    path::PathBuf,
+    time::{Duration, Instant},
+};
 
 use super::resident::Resident;
 use crate::{
-    harness::{Desktop, Home, PATIENCE, opencode, until},
+    harness::{Cloudflare, Desktop, Home, PATIENCE, opencode, until, with_input},
     supervision::stub_in,
 };
 
@@ -131,6 +136,60 @@ fn where_no_opencode_is_found_the_tray_needs_its_user_and_a_start_takes_up_a_new
     mend(home);
     agent.choose("Start");
     wait_for(&agent, "opencode: Running", [false, true, true]);
+
+    agent.choose("Quit");
+    agent.ended();
+    agent.assert_gone();
+}
+
+#[test]
+fn remote_access_without_a_password_is_refused_in_the_tray_and_says_why() {
+    let desktop = Desktop::complete();
+    let cloudflare = Cloudflare::new(desktop.home(), "");
+    let program = desktop.home().path().join("cloudflared/cloudflared");
+    desktop.home().settings(&format!(
+        "[opencode]\nautostart = false\nask = \"commands_and_edits\"\n[tunnel]\npath = \"{}\"\n[chat]\nprojects = [\"/tmp\"]",
+        program.display()
+    ));
+    let mut agent = Resident::start(&desktop, &["--background"]);
+    let wait_for_line = |text: &str| {
+        until(&format!("the line {text:?}"), PATIENCE, || {
+            agent.menu().iter().any(|line| line.text == text).then_some(())
+        });
+    };
+    let is_on = || {
+        let menu = agent.menu();
+        let line = menu.iter().find(|line| line.text == "Reachable from outside");
+        line.unwrap().is_marked
+    };
+
+    agent.choose("Reachable from outside");
+
+    wait_for_line("Remote access: Blocked");
+    assert!(!is_on());
+    until("the reason to be told", PATIENCE, || {
+        agent
+            .ask(&["notices", "list"])
+            .contains("`nexus password set`")
+            .then_some(())
+    });
+    assert!(cloudflare.starts().is_empty(), "{:?}", cloudflare.starts());
+
+    // With one it is the same press that opens it, and the next that shuts it.
+    let mut set = desktop.home().nexus_command();
+    set.args(["password", "set", "--stdin"]);
+    assert!(with_input(&mut set, "a walrus plays the banjo").status.success());
+    agent.choose("Reachable from outside");
+    wait_for_line("Remote access: Connected");
+    assert!(is_on());
+    assert_eq!(cloudflare.starts().len(), 1);
+    // A line that has just changed its meaning does not act.
+    let changed = Instant::now();
+    until("the line to have settled", PATIENCE, || {
+        (changed.elapsed() > Duration::from_millis(1_100)).then_some(())
+    });
+    agent.choose("Reachable from outside");
+    wait_for_line("Remote access: Off");
 
     agent.choose("Quit");
     agent.ended();
