@@ -299,6 +299,3 @@ impl Drop for Closed<'_> {
         self.0.say(Origin::Closed);
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -60,3 +60,6 @@ async fn ask(port: u16, host: &str, target: &str) -> io::Result<String> {
     let line = String::from_utf8_lossy(&answer);
     Ok(line.split(' ').nth(1).unwrap_or_default().to_owned())
 }
+
+#[cfg(test)]
+mod tests;

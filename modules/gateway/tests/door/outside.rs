@@ -413,6 +413,7 @@ async fn a_guard_that_fails_its_trial_leaves_nothing_open() {
         is_held: false,
         port: before.port,
         hosts: vec![HOST.to_owned()],
+        is_lasting: false,
     });
     let said = origin.wait_for(|origin| matches!(origin, Origin::Open(_) | Origin::Refused(_)));
     let said = tokio::time::timeout(PATIENCE, said)

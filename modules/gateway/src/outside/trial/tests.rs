@@ -1,5 +1,7 @@
 //! The trial of the guard, on doors that are not ours.
 
+use tokio::net::TcpListener;
+
 use super::*;
 
 const HOST: &str = "trial.invalid";
