@@ -18,6 +18,7 @@ pub(crate) enum No {
     Session,
     OtherSite,
     OldProof,
+    ByCode,
     NotFound,
     NotHere,
     NotPassed,
@@ -51,6 +52,11 @@ impl No {
                 "reauth_required",
                 "This opens something, and you logged in more than ten minutes ago. Log out and in again, or use the tray or \
                  `nexus open` at the machine.",
+            ),
+            Self::ByCode => (
+                StatusCode::FORBIDDEN,
+                "reauth_required",
+                "This device came in with a code. Log out, and in again with the password.",
             ),
             Self::NotFound => (
                 StatusCode::NOT_FOUND,
@@ -119,7 +125,7 @@ impl No {
             Self::NotFound => "There is no such page",
             Self::Session => "You are not logged in",
             Self::OtherSite | Self::NotHere | Self::NotPassed => "Not from here",
-            Self::OldProof => "Log in again first",
+            Self::OldProof | Self::ByCode => "Log in again first",
             Self::TooLarge | Self::TooMany | Self::UsedUp => "Too much at once",
             Self::Unavailable | Self::TimedOut => "opencode does not answer",
             Self::Malformed | Self::Method | Self::NotJson | Self::Upstream(_) => "This was refused",

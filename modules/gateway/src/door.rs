@@ -12,7 +12,7 @@ use tokio::{sync::watch, time::Instant};
 use crate::{
     clock::from_ms,
     credential::{self, SetError},
-    keys::{Keys, NotSet, Provided},
+    keys::{Keys, NotSet, Provided, to_its_end},
     passkey::Passkey,
     second::{Offer, SecondFactorError, Standing},
     session::{Kind, Session},
@@ -165,7 +165,7 @@ impl Door {
     /// [`SecondFactorError`]; what was asked for before is asked for still.
     pub async fn confirm_second_factor(&self, code: &Secret) -> Result<Vec<Secret>, SecondFactorError> {
         let (door, code) = (self.clone(), code.clone());
-        let confirming = tokio::spawn(async move {
+        to_its_end(async move {
             let (now, instant) = (door.0.clock.wall(), Instant::now());
             let codes = door.0.second.confirm(code.expose(), now, instant).await?;
             // A login that is under way and was asked for the password alone is to begin again.
@@ -175,10 +175,8 @@ impl Door {
                 "It is asked for beside the password when somebody logs in from outside. Devices that are logged in stay so.",
             );
             Ok(codes)
-        });
-        confirming
-            .await
-            .unwrap_or_else(|panicked| std::panic::resume_unwind(panicked.into_panic()))
+        })
+        .await
     }
 
     /// New recovery codes in place of the former ones.
@@ -303,7 +301,7 @@ impl Door {
     /// When the database could not forget it: it is over, but would be back after a restart.
     pub async fn revoke(&self, id: &str) -> Result<bool, StoreError> {
         if self.0.passkeys.has(id) {
-            return self.0.remove_passkey(id).await;
+            return self.0.remove_passkey(id, None).await;
         }
         let count = self.0.sessions.end(|session| session.id == id).await?;
         tracing::info!(target: "audit", event = "revoke", session = id, count, "a session was revoked");

@@ -17,7 +17,7 @@ use crate::{
     hashing::{Busy, Hashing},
     passkey::Passkeys,
     second::SecondFactor,
-    session::{Session, Sessions},
+    session::{Kind, Session, Sessions},
     settings::GatewaySettings,
     throttle::Throttle,
     ticket::Tickets,
@@ -182,11 +182,7 @@ impl Keys {
         kept: Option<&str>,
     ) -> Result<(), NotSet> {
         let (keys, kept) = (Arc::clone(self), kept.map(str::to_owned));
-        let setting =
-            tokio::spawn(async move { keys.replace_password(provided, password, kept.as_deref()).await });
-        setting
-            .await
-            .unwrap_or_else(|panicked| Err(not_saved(panicked).into()))
+        to_its_end(async move { keys.replace_password(provided, password, kept.as_deref()).await }).await
     }
 
     async fn replace_password(
@@ -209,7 +205,7 @@ impl Keys {
         }
         // First what is under way loses its proof, then what has begun ends: no login falls between the two.
         self.outdate_proofs();
-        if let Err(error) = self.end_all_but(kept).await {
+        if let Err(error) = self.end_all(kept).await {
             tracing::warn!(%error, "ended sessions could not be removed from the database");
         }
         tracing::info!(target: "audit", event = "password_set", kept, "the password was set");
@@ -228,25 +224,43 @@ impl Keys {
     }
 
     /// Ends every session but `kept`, every ticket and every passkey: what was handed out before leads nowhere.
-    pub(crate) async fn end_all_but(&self, kept: Option<&str>) -> Result<usize, StoreError> {
+    pub(crate) async fn end_all_but(self: &Arc<Self>, kept: Option<&str>) -> Result<usize, StoreError> {
+        let (keys, kept) = (Arc::clone(self), kept.map(str::to_owned));
+        to_its_end(async move { keys.end_all(kept.as_deref()).await }).await
+    }
+
+    async fn end_all(&self, kept: Option<&str>) -> Result<usize, StoreError> {
         // First what leads in: of what is being used now, either the session is there before the sessions end, or none is
         // begun.
         self.tickets.clear();
-        let passkeys = self.passkeys.remove(|_| true).await;
+        self.passkeys.forget(|_| true);
         let ended = self
             .sessions
             .end(|session| Some(session.id.as_str()) != kept)
             .await;
         // Once more: a session that has just ended may have been making one.
-        self.passkeys.remove(|_| true).await.and(passkeys)?;
-        ended
+        self.passkeys.remove(|_| true).await.and(ended)
     }
 
-    /// Forgets one passkey; tells whether there was one.
-    pub(crate) async fn remove_passkey(&self, id: &str) -> Result<bool, StoreError> {
-        let count = self.passkeys.remove(|passkey| passkey.id == id).await?;
-        tracing::info!(target: "audit", event = "passkey_removed", passkey = id, count, "a passkey was removed");
-        Ok(count > 0)
+    /// Forgets one passkey, and ends what passkeys have begun but `kept`: whoever holds that one may be in. Tells whether
+    /// there was one.
+    pub(crate) async fn remove_passkey(
+        self: &Arc<Self>,
+        id: &str,
+        kept: Option<&str>,
+    ) -> Result<bool, StoreError> {
+        let (keys, id, kept) = (Arc::clone(self), id.to_owned(), kept.map(str::to_owned));
+        to_its_end(async move {
+            let is_over = |session: &Session| {
+                session.kind == Kind::Passkey && Some(session.id.as_str()) != kept.as_deref()
+            };
+            let count = keys.passkeys.forget(|passkey| passkey.id == id);
+            let ended = if count > 0 { keys.sessions.end(is_over).await } else { Ok(0) };
+            tracing::info!(target: "audit", event = "passkey_removed", passkey = id, by = kept, count, "a passkey was removed");
+            keys.passkeys.remove(|_| false).await.and(ended)?;
+            Ok(count > 0)
+        })
+        .await
     }
 
     /// A place for one more stream of `session`, given back when dropped; `None` when there are too many.
@@ -285,6 +299,12 @@ impl Drop for StreamPlace {
             .streams
             .send_modify(|count| *count = count.saturating_sub(1));
     }
+}
+
+/// Does what must not be left half done, also when whoever asked for it goes away meanwhile.
+pub(crate) async fn to_its_end<T: Send + 'static>(work: impl Future<Output = T> + Send + 'static) -> T {
+    let done = tokio::spawn(work).await;
+    done.unwrap_or_else(|panicked| std::panic::resume_unwind(panicked.into_panic()))
 }
 
 fn not_saved(panicked: tokio::task::JoinError) -> SetError {

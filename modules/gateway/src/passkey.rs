@@ -4,6 +4,8 @@
 //! A key belongs to the name under which it was made, so keys are made and asked for from outside alone, and only where
 //! that name stays the same. The machine keeps the public half, in the database: whoever loses that has to log in with
 //! the password. A new password, and the end of all sessions, end the keys as well.
+//!
+//! The list in memory decides; the database is its memory across restarts.
 
 mod asked;
 pub(crate) mod page;
@@ -38,6 +40,7 @@ use webauthn_rp::{
 
 use crate::{
     clock::{Clock, to_ms},
+    session::Session,
     throttle::Source,
     token,
 };
@@ -79,6 +82,8 @@ pub(crate) enum NotAdded {
     Unusable(String),
     #[error("this passkey is known already")]
     Known,
+    #[error("the session has ended meanwhile; log in again")]
+    Ended,
     #[error("the passkey could not be saved: {0}")]
     Store(#[from] StoreError),
 }
@@ -103,6 +108,10 @@ pub(crate) struct Passkeys {
     /// Who devices are told the keys belong to: nothing of the owner, and the same for every key.
     owner: UserHandle64,
     kept: RwLock<Vec<Passkey>>,
+    /// Held from a change of the list to the same change of the database.
+    changing: tokio::sync::Mutex<()>,
+    /// The database may remember keys that are none any more.
+    is_behind: AtomicBool,
     /// Whether the names under which this machine is reached stay the same.
     is_lasting: AtomicBool,
     /// What is asked of new keys, by session.
@@ -124,6 +133,8 @@ impl Passkeys {
         Ok(Self {
             owner: UserHandle64::decode(owner).unwrap_or_else(|never| match never {}),
             kept: RwLock::new(table::load(&store)?),
+            changing: tokio::sync::Mutex::default(),
+            is_behind: AtomicBool::new(false),
             is_lasting: AtomicBool::new(false),
             offers: Asked::default(),
             logins: Asked::default(),
@@ -179,53 +190,69 @@ impl Passkeys {
         // The device is asked to know its owner each time; some that do cannot be told to refuse everybody else.
         options.extensions.cred_protect = CredProtect::None;
         let (asked, told) = options.start_ceremony().ok()?;
-        self.offers.add(session.to_owned(), asked, Instant::now());
+        let (by, within) = (session.to_owned(), session.to_owned());
+        self.offers.add(by, within, asked, Instant::now());
         serde_json::to_string(&told).ok()
     }
 
-    /// Takes the key that a browser made for `host`, and gives its id.
-    pub(crate) async fn add(&self, host: &str, name: &str, made: &str) -> Result<String, NotAdded> {
+    /// Takes the key that a browser made for `host` in `session`, and gives its id. To be waited for to its end: list and
+    /// database belong together.
+    pub(crate) async fn add(
+        &self,
+        session: &Session,
+        host: &str,
+        name: &str,
+        made: &str,
+    ) -> Result<String, NotAdded> {
+        let _changing = self.changing.lock().await;
         if self.read().len() >= PASSKEYS_MAX {
             return Err(NotAdded::TooMany);
         }
-        let unusable = |error: &dyn std::fmt::Display| NotAdded::Unusable(error.to_string());
-        let made = Registration::from_json_relaxed(made.as_bytes()).map_err(|error| unusable(&error))?;
-        let challenge = made.challenge_relaxed().map_err(|error| unusable(&error))?;
-        let asked = self.offers.take(challenge).ok_or(NotAdded::NotAsked)?;
-        let party = relying_party(host).ok_or(NotAdded::NotAsked)?;
-        let rules = RegistrationVerificationOptions::<&str, &str> {
-            error_on_unsolicited_extensions: false,
-            ..Default::default()
-        };
-        let passkey = {
-            let verified = asked.verify(&party, &made, &rules);
-            let verified = verified.map_err(|error| unusable(&error))?;
-            let now = to_ms(self.clock.now());
-            Passkey {
-                id: token::short_id(),
-                host: host.to_owned(),
-                name: name.to_owned(),
-                credential: verified.id().as_ref().to_vec(),
-                key: verified
-                    .static_state()
-                    .encode()
-                    .map_err(|error| unusable(&error))?,
-                state: encoded(verified.dynamic_state()),
-                created_ms: now,
-                used_ms: now,
-            }
-        };
-        if self
-            .read()
-            .iter()
-            .any(|known| known.credential == passkey.credential)
-        {
+        let passkey = self.made(&session.id, host, name, made)?;
+        let is_same = |known: &Passkey| known.credential == passkey.credential;
+        if self.read().iter().any(is_same) {
             return Err(NotAdded::Known);
         }
         table::insert(&self.store, passkey.clone()).await?;
         let id = passkey.id.clone();
         self.write().push(passkey);
+        // Whatever has ended the session may have looked for its keys before this one was there.
+        if session.ended.is_cancelled() {
+            self.write().retain(|passkey| passkey.id != id);
+            self.catch_up().await?;
+            return Err(NotAdded::Ended);
+        }
         Ok(id)
+    }
+
+    /// The key that a browser made, if it is one. What was asked is used up, whatever comes of it.
+    fn made(&self, session: &str, host: &str, name: &str, made: &str) -> Result<Passkey, NotAdded> {
+        let unusable = |error: &dyn std::fmt::Display| NotAdded::Unusable(error.to_string());
+        let made = Registration::from_json_relaxed(made.as_bytes()).map_err(|error| unusable(&error))?;
+        let challenge = made.challenge_relaxed().map_err(|error| unusable(&error))?;
+        let asked = self.offers.take(challenge, |by| by == session);
+        let asked = asked.ok_or(NotAdded::NotAsked)?;
+        let party = relying_party(host).ok_or(NotAdded::NotAsked)?;
+        let rules = RegistrationVerificationOptions::<&str, &str> {
+            error_on_unsolicited_extensions: false,
+            ..Default::default()
+        };
+        let verified = asked.verify(&party, &made, &rules);
+        let verified = verified.map_err(|error| unusable(&error))?;
+        let now = to_ms(self.clock.now());
+        Ok(Passkey {
+            id: token::short_id(),
+            host: host.to_owned(),
+            name: name.to_owned(),
+            credential: verified.id().as_ref().to_vec(),
+            key: verified
+                .static_state()
+                .encode()
+                .map_err(|error| unusable(&error))?,
+            state: encoded(verified.dynamic_state()),
+            created_ms: now,
+            used_ms: now,
+        })
     }
 
     /// What a browser is given to prove a key for `host`, as JSON; `None` where there is none.
@@ -234,7 +261,8 @@ impl Passkeys {
         let (asked, told) = DiscoverableCredentialRequestOptions::passkey(&party)
             .start_ceremony()
             .ok()?;
-        self.logins.add(source, asked, Instant::now());
+        let within = source.network();
+        self.logins.add(source, within, asked, Instant::now());
         serde_json::to_string(&told).ok()
     }
 
@@ -244,7 +272,9 @@ impl Passkeys {
         let proof = DiscoverableAuthentication64::from_json_relaxed(proof.as_bytes())
             .map_err(|error| unproved(&error))?;
         let challenge = proof.challenge_relaxed().map_err(|error| unproved(&error))?;
-        let asked = self.logins.take(challenge).ok_or(NotEntered::NotAsked)?;
+        // Phones change their address while their owner looks for the sensor.
+        let asked = self.logins.take(challenge, |_anybody| true);
+        let asked = asked.ok_or(NotEntered::NotAsked)?;
         let party = relying_party(host).ok_or(NotEntered::NotAsked)?;
         let is_meant =
             |passkey: &&Passkey| passkey.host == host && passkey.credential == proof.raw_id().as_ref();
@@ -271,24 +301,44 @@ impl Passkeys {
         Ok(passkey)
     }
 
-    /// Forgets those that `is_over` names; tells how many.
+    /// Forgets those that `is_over` names; tells how many. From here on they let nobody in.
+    pub(crate) fn forget(&self, is_over: impl Fn(&Passkey) -> bool) -> usize {
+        let mut kept = self.write();
+        let before = kept.len();
+        kept.retain(|passkey| !is_over(passkey));
+        before - kept.len()
+    }
+
+    /// As [`forget`](Self::forget), also over a restart.
     ///
     /// # Errors
-    /// When the database could not forget them: they let nobody in now, but would be back after a restart.
+    /// When the database could not forget them: that is tried again by [`tidy`](Self::tidy).
     pub(crate) async fn remove(&self, is_over: impl Fn(&Passkey) -> bool) -> Result<usize, StoreError> {
-        let mut gone = Vec::new();
-        self.write().retain(|passkey| {
-            let stays = !is_over(passkey);
-            if !stays {
-                gone.push(passkey.id.clone());
-            }
-            stays
-        });
-        let count = gone.len();
-        if count > 0 {
-            table::delete(&self.store, gone).await?;
-        }
+        let count = self.forget(is_over);
+        let _changing = self.changing.lock().await;
+        self.catch_up().await?;
         Ok(count)
+    }
+
+    /// Has the database forget what it could not forget at the time.
+    ///
+    /// # Errors
+    /// When it still cannot.
+    pub(crate) async fn tidy(&self) -> Result<(), StoreError> {
+        if !self.is_behind.load(Ordering::Acquire) {
+            return Ok(());
+        }
+        let _changing = self.changing.lock().await;
+        self.catch_up().await
+    }
+
+    /// Has the database remember what is in the list and nothing else.
+    async fn catch_up(&self) -> Result<(), StoreError> {
+        self.is_behind.store(true, Ordering::Release);
+        let kept: Vec<String> = self.read().iter().map(|passkey| passkey.id.clone()).collect();
+        table::keep_only(&self.store, kept).await?;
+        self.is_behind.store(false, Ordering::Release);
+        Ok(())
     }
 
     fn read(&self) -> std::sync::RwLockReadGuard<'_, Vec<Passkey>> {

@@ -180,6 +180,9 @@ impl Run {
         if let Err(error) = self.keys.sessions.tidy().await {
             tracing::warn!(%error, "sessions could not be tidied; trying again later");
         }
+        if let Err(error) = self.keys.passkeys.tidy().await {
+            tracing::warn!(%error, "removed passkeys could not be forgotten; trying again later");
+        }
     }
 
     fn last_port(&self) -> Option<u16> {

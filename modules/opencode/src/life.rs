@@ -41,9 +41,9 @@ const STATUS_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Lives until `stop`; ends the server before it returns.
 pub(crate) async fn run(module: Arc<Opencode>, stop: CancellationToken) -> anyhow::Result<()> {
-    kit_folder(module.program.folder()).inspect_err(|_no_server_comes| {
-        module.first_look.send_replace(false);
-    })?;
+    // However it ends, nothing is found out after that.
+    let _looked = LookIsOver(&module);
+    kit_folder(module.program.folder())?;
     let rest = CancellationToken::new();
     // A run that fails leaves nothing behind that works on.
     let _ending = rest.clone().drop_guard();
@@ -107,6 +107,15 @@ enum Learned {
 }
 
 /// What follows from phases, settings and events.
+/// Says so when it goes.
+struct LookIsOver<'m>(&'m Opencode);
+
+impl Drop for LookIsOver<'_> {
+    fn drop(&mut self) {
+        self.0.first_look.send_replace(false);
+    }
+}
+
 struct Life<'m> {
     module: &'m Opencode,
     /// The same, for what runs beside the loop.
@@ -124,6 +133,8 @@ struct Life<'m> {
     config_problem: Option<String>,
     replacement: Option<String>,
     knows_busy: bool,
+    /// Whether a server of ours was seen on its way.
+    has_begun: bool,
     planned: Option<Planned>,
     outside: watch::Receiver<Option<Outside>>,
     wish: watch::Receiver<Option<Wish>>,
@@ -151,6 +162,7 @@ impl<'m> Life<'m> {
             config_problem: None,
             replacement: None,
             knows_busy: false,
+            has_begun: false,
             planned: None,
             outside: module.outside.subscribe(),
             wish: module.wish.subscribe(),
@@ -173,10 +185,7 @@ impl<'m> Life<'m> {
             tokio::select! {
                 () = stop.cancelled() => break,
                 changed = self.run.changed() => if changed.is_ok() { self.on_run() } else { break },
-                changed = self.phase.changed() => if changed.is_ok() {
-                    self.on_phase();
-                    self.look_is_over();
-                } else { break },
+                changed = self.phase.changed() => if changed.is_ok() { self.on_phase() } else { break },
                 settings = self.setting.changed() => self.on_settings(settings).await,
                 signal = self.events.recv() => self.on_signals(signal).await,
                 Some(learned) = self.asking.join_next() => self.on_learned(learned.unwrap_or(Learned::Nothing)),
@@ -226,7 +235,12 @@ impl<'m> Life<'m> {
     }
 
     fn on_phase(&mut self) {
-        self.phase.mark_unchanged();
+        let own = self.phase.borrow_and_update().clone();
+        self.has_begun |= own != Phase::Stopped;
+        // Whoever waits for what is found out about the first server waits no longer than that takes.
+        if self.has_begun && own.is_settled() {
+            self.module.first_look.send_if_modified(std::mem::take);
+        }
         let phase = self.phase();
         if matches!(phase, Phase::Healthy { .. }) {
             let back = *self.back_at.get_or_insert_with(std::time::Instant::now);
@@ -244,13 +258,6 @@ impl<'m> Life<'m> {
         let notice = notice.or_else(|| was_quick.then(outage::restarted_at_once));
         if let Some(notice) = notice {
             self.module.notices.send(notice);
-        }
-    }
-
-    /// Whoever waits for what is found out about the first server waits no longer than that takes.
-    fn look_is_over(&self) {
-        if self.phase.borrow().is_settled() {
-            self.module.first_look.send_if_modified(std::mem::take);
         }
     }
 

@@ -66,14 +66,13 @@ impl Objections {
 
     /// Waits until somebody says something new, or goes. Who has gone is not waited for again.
     pub(crate) async fn changed(&mut self) {
-        let is_undecided = self.are_undecided();
         let mut waiting: Vec<Pin<Box<dyn Future<Output = ()> + Send + '_>>> = Vec::new();
         for part in self.parts.iter_mut().filter(|part| !part.has_gone) {
             waiting.push(Box::pin(async {
                 part.has_gone = part.says.changed().await.is_err()
             }));
         }
-        if is_undecided {
+        if self.is_undecided.has_changed().is_ok() {
             let is_undecided = &mut self.is_undecided;
             waiting.push(Box::pin(async { drop(is_undecided.changed().await) }));
         }

@@ -1,8 +1,10 @@
 //! Logging in with a passkey, from outside: what a browser is asked, and where its answer leads.
 
-use std::sync::Arc;
+use std::{net::IpAddr, sync::Arc};
 
-use super::{page::Page, tell};
+use kit::{Notice, NoticeKind};
+
+use super::page::Page;
 use crate::{
     answer::{self, No},
     begin::{self, NotBegun},
@@ -10,8 +12,11 @@ use crate::{
     form::Form,
     front::Visit,
     keys::Keys,
-    passkey::page::host,
-    session::Kind,
+    passkey::{
+        Passkey,
+        page::{FORM_BYTES_MAX, host},
+    },
+    session::{Kind, Session},
     throttle::Source,
 };
 use axum::{
@@ -47,7 +52,7 @@ pub(crate) async fn enter(
     let Some(host) = host(&keys, &visit, &headers) else {
         return No::NotFound.answer(&headers);
     };
-    let form = match Form::read(request).await {
+    let form = match Form::read_most(request, FORM_BYTES_MAX).await {
         Ok(form) => form,
         Err(refusal) => return refusal,
     };
@@ -67,12 +72,28 @@ pub(crate) async fn enter(
     let device = device::name(&headers);
     match begin::begin(&keys, &visit, Kind::Passkey, &device, &page.next, still_holds).await {
         Ok((session, response)) => {
-            tell(&keys, &session, visit.address);
+            told(&keys, &session, &passkey, visit.address);
             response
         }
         Err(NotBegun::Void) => refused(&page),
         Err(NotBegun::Failed) => No::Internal.answer(&headers),
     }
+}
+
+fn told(keys: &Keys, session: &Session, passkey: &Passkey, source: IpAddr) {
+    keys.notices.send(Notice {
+        kind: NoticeKind::Login,
+        key: format!("login-{}", session.id),
+        title: "Somebody logged in from outside".to_owned(),
+        body: format!(
+            "{} at {source}, with the passkey {}. If this was not you, remove that passkey on the page of the devices: the \
+             sessions of passkeys end with it.",
+            session.device, passkey.name
+        ),
+        page: "/devices".to_owned(),
+        answers: Vec::new(),
+        away: None,
+    });
 }
 
 fn refused(page: &Page) -> Response<Body> {

@@ -15,11 +15,23 @@ const LIFE: Duration = Duration::from_secs(300);
 /// Questions of one asker; the oldest makes room.
 const EACH_MAX: usize = 8;
 
-/// Questions in all: nobody can fill the memory by asking.
-const ALL_MAX: usize = 512;
+/// Questions of one network, where one household may have many addresses.
+const WITHIN_MAX: usize = 64;
 
-/// Questions, the oldest first, each with who asked. Each is answered once.
-pub(super) struct Asked<K, S>(Mutex<VecDeque<(K, S, Instant)>>);
+/// Questions in all: nobody can fill the memory by asking.
+const ALL_MAX: usize = 4096;
+
+/// Questions, the oldest first. Each is answered once.
+pub(super) struct Asked<K, S>(Mutex<VecDeque<Question<K, S>>>);
+
+struct Question<K, S> {
+    /// Who asked.
+    by: K,
+    /// To what larger whole they belong.
+    within: K,
+    asked: S,
+    since: Instant,
+}
 
 impl<K, S> Default for Asked<K, S> {
     fn default() -> Self {
@@ -28,29 +40,37 @@ impl<K, S> Default for Asked<K, S> {
 }
 
 impl<K: PartialEq, S: TimedCeremony> Asked<K, S> {
-    pub(super) fn add(&self, by: K, question: S, now: Instant) {
-        let mut asked = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        asked.retain(|(_, _, since)| now.duration_since(*since) < LIFE);
-        let own = asked.iter().filter(|(other, _, _)| *other == by).count();
+    pub(super) fn add(&self, by: K, within: K, asked: S, now: Instant) {
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        all.retain(|question| now.duration_since(question.since) < LIFE);
+        let own = all.iter().filter(|question| question.by == by).count();
+        let near = all.iter().filter(|question| question.within == within).count();
         let oldest = if own >= EACH_MAX {
-            asked.iter().position(|(other, _, _)| *other == by)
+            all.iter().position(|question| question.by == by)
+        } else if near >= WITHIN_MAX {
+            all.iter().position(|question| question.within == within)
         } else {
-            (asked.len() >= ALL_MAX).then_some(0)
+            (all.len() >= ALL_MAX).then_some(0)
         };
         if let Some(oldest) = oldest {
-            asked.remove(oldest);
+            all.remove(oldest);
         }
-        asked.push_back((by, question, now));
+        all.push_back(Question {
+            by,
+            within,
+            asked,
+            since: now,
+        });
     }
 
-    /// The question that `challenge` answers, which nobody else answers then. That it is not too old is for whoever
-    /// verifies the answer to see.
-    pub(super) fn take(&self, challenge: SentChallenge) -> Option<S> {
-        let mut asked = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let meant = asked
-            .iter()
-            .position(|(_, question, _)| question.sent_challenge() == challenge)?;
-        asked.remove(meant).map(|(_, question, _)| question)
+    /// The question that `challenge` answers, if whoever asked it `may` have it answered; nobody else answers it then.
+    /// That it is not too old is for whoever verifies the answer to see.
+    pub(super) fn take(&self, challenge: SentChallenge, may: impl Fn(&K) -> bool) -> Option<S> {
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_meant =
+            |question: &Question<K, S>| question.asked.sent_challenge() == challenge && may(&question.by);
+        let meant = all.iter().position(is_meant)?;
+        all.remove(meant).map(|question| question.asked)
     }
 }
 
@@ -58,9 +78,9 @@ impl<K: PartialEq, S: TimedCeremony> Asked<K, S> {
 mod tests {
     use super::*;
 
-    struct Question(u128);
+    struct Ceremony(u128);
 
-    impl TimedCeremony for Question {
+    impl TimedCeremony for Ceremony {
         fn expiration(&self) -> std::time::Instant {
             std::time::Instant::now()
         }
@@ -70,49 +90,62 @@ mod tests {
         }
     }
 
-    fn has(asked: &Asked<u32, Question>, challenge: u128) -> bool {
-        asked.take(SentChallenge(challenge)).is_some()
+    type All = Asked<u32, Ceremony>;
+
+    fn has(asked: &All, challenge: u128) -> bool {
+        asked.take(SentChallenge(challenge), |_| true).is_some()
+    }
+
+    fn count(asked: &All) -> usize {
+        asked.0.lock().unwrap().len()
     }
 
     #[test]
-    fn a_question_is_answered_once() {
+    fn a_question_is_answered_once_and_by_whom_it_was_put_to() {
         let asked = Asked::default();
-        asked.add(1, Question(7), Instant::now());
+        asked.add(1, 1, Ceremony(7), Instant::now());
 
         assert!(!has(&asked, 8));
+        assert!(asked.take(SentChallenge(7), |by| *by == 2).is_none());
         assert!(has(&asked, 7));
         assert!(!has(&asked, 7));
     }
 
     #[test]
     fn whoever_asks_a_lot_takes_no_place_from_others() {
-        let (asked, now) = (Asked::default(), Instant::now());
-        asked.add(1, Question(1), now);
+        let (asked, now) = (All::default(), Instant::now());
+        asked.add(1, 1, Ceremony(1), now);
         for question in 0..10 * EACH_MAX as u128 {
-            asked.add(2, Question(1000 + question), now);
+            asked.add(2, 2, Ceremony(1000 + question), now);
+        }
+        assert_eq!(count(&asked), 1 + EACH_MAX);
+
+        // A network with addresses to waste.
+        for asker in 0..10 * WITHIN_MAX as u32 {
+            asked.add(10 + asker, 3, Ceremony(5000 + u128::from(asker)), now);
         }
 
-        assert_eq!(asked.0.lock().unwrap().len(), 1 + EACH_MAX);
+        assert_eq!(count(&asked), 1 + EACH_MAX + WITHIN_MAX);
         assert!(has(&asked, 1));
     }
 
     #[test]
     fn there_is_an_end_to_them_and_the_newest_stays() {
-        let (asked, now) = (Asked::default(), Instant::now());
+        let (asked, now) = (All::default(), Instant::now());
         for asker in 0..2 * ALL_MAX as u32 {
-            asked.add(asker, Question(u128::from(asker)), now);
+            asked.add(asker, asker, Ceremony(u128::from(asker)), now);
         }
 
-        assert_eq!(asked.0.lock().unwrap().len(), ALL_MAX);
+        assert_eq!(count(&asked), ALL_MAX);
         assert!(!has(&asked, 0));
         assert!(has(&asked, 2 * ALL_MAX as u128 - 1));
     }
 
     #[test]
     fn what_nobody_answers_is_forgotten() {
-        let (asked, now) = (Asked::default(), Instant::now());
-        asked.add(1, Question(1), now);
-        asked.add(1, Question(2), now + LIFE);
+        let (asked, now) = (All::default(), Instant::now());
+        asked.add(1, 1, Ceremony(1), now);
+        asked.add(1, 1, Ceremony(2), now + LIFE);
 
         assert!(!has(&asked, 1));
         assert!(has(&asked, 2));

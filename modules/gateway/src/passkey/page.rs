@@ -1,17 +1,17 @@
 //! The page of the passkeys, for whoever comes from outside, and the list of them for the page of the devices.
 
-use std::{sync::Arc, time::SystemTime};
+use std::{net::IpAddr, sync::Arc, time::SystemTime};
 
 use axum::{
     Extension,
     body::Body,
     extract::State,
-    http::{HeaderMap, Request, Response, StatusCode},
+    http::{Extensions, HeaderMap, Request, Response, StatusCode},
 };
-use kit::{Chrome, Listener, Notice, NoticeKind, Page};
+use kit::{Caller, Chrome, Listener, Notice, NoticeKind, Page, Secret};
 use web::{Markup, html};
 
-use super::Passkey;
+use super::{NotAdded, Passkey};
 use crate::{
     answer::{self, No},
     api,
@@ -19,8 +19,8 @@ use crate::{
     device,
     form::Form,
     front::Visit,
-    keys::Keys,
-    session::Session,
+    keys::{Keys, to_its_end},
+    session::{Kind, Session},
 };
 
 /// Its entry in the navigation of whoever comes from outside.
@@ -30,43 +30,37 @@ pub(crate) const PAGE: Page = Page {
     icon: "key",
 };
 
-/// Longest form with a new key: some put a certificate of their maker beside it.
-const FORM_BYTES_MAX: usize = 16 * 1024;
+/// Longest form with a key or a proof of one: some devices have long names for it, and say them twice.
+pub(crate) const FORM_BYTES_MAX: usize = 16 * 1024;
 
 /// `GET /passkeys`, from outside.
 pub(crate) async fn show(
     State(keys): State<Arc<Keys>>,
     Extension(chrome): Extension<Arc<Chrome>>,
+    Extension(session): Extension<Arc<Session>>,
     visit: Visit,
     request: Request<Body>,
 ) -> Response<Body> {
-    let is_proved = api::is_proved_lately(request.extensions());
+    let may = may_add(&session, request.extensions());
     let headers = request.headers();
     match host(&keys, &visit, headers) {
         Some(host) => {
-            let page = page(
-                &keys,
-                &chrome,
-                host,
-                is_proved.then(|| device::name(headers)),
-                None,
-            );
-            answer::page_with(StatusCode::OK, page)
+            let name = may.map(|()| device::name(headers));
+            answer::page_with(StatusCode::OK, page(&keys, &chrome, host, name, None))
         }
         None => No::NotFound.answer(headers),
     }
 }
 
-/// `POST /passkeys/offer`: what the browser is to make a key for, as JSON. For whoever has just logged in: a key leads in
-/// again and again.
+/// `POST /passkeys/offer`: what the browser is to make a key for, as JSON.
 pub(crate) async fn offer(
     State(keys): State<Arc<Keys>>,
     Extension(session): Extension<Arc<Session>>,
     visit: Visit,
     request: Request<Body>,
 ) -> Response<Body> {
-    if !api::is_proved_lately(request.extensions()) {
-        return No::OldProof.json();
+    if let Err(no) = may_add(&session, request.extensions()) {
+        return no.json();
     }
     let host = host(&keys, &visit, request.headers());
     match host.and_then(|host| keys.passkeys.offer(host, &session.id)) {
@@ -84,8 +78,8 @@ pub(crate) async fn add(
     request: Request<Body>,
 ) -> Response<Body> {
     let headers = request.headers().clone();
-    if !api::is_proved_lately(request.extensions()) {
-        return No::OldProof.answer(&headers);
+    if let Err(no) = may_add(&session, request.extensions()) {
+        return no.answer(&headers);
     }
     let Some(host) = host(&keys, &visit, &headers) else {
         return No::NotFound.answer(&headers);
@@ -95,35 +89,75 @@ pub(crate) async fn add(
         Err(refusal) => return refusal,
     };
     let name = device::named(form.text("name").expose(), &headers);
-    let added = keys
-        .passkeys
-        .add(host, &name, form.text("credential").expose())
-        .await;
-    let id = match added {
-        Ok(id) => id,
+    let new = New {
+        session,
+        host: host.to_owned(),
+        name: name.clone(),
+        made: form.text("credential"),
+        source: visit.address,
+    };
+    let added = to_its_end(add_and_tell(Arc::clone(&keys), new)).await;
+    match added {
+        Ok(()) => answer::see(PAGE.path),
         Err(error) => {
             tracing::warn!(%error, "a passkey was not added");
             let problem = kit::text::sentence(&error.to_string());
-            let page = page(&keys, &chrome, host, Some(name), Some(&problem));
-            return answer::page_with(StatusCode::UNPROCESSABLE_ENTITY, page);
+            let page = page(&keys, &chrome, host, Ok(name), Some(&problem));
+            answer::page_with(StatusCode::UNPROCESSABLE_ENTITY, page)
         }
-    };
-    if session.ended.is_cancelled() {
-        // Whatever ended it was to end what it made as well.
-        if let Err(error) = keys.remove_passkey(&id).await {
-            tracing::warn!(%error, "a passkey of an ended session could not be removed from the database");
-        }
-        return No::Session.answer(&headers);
     }
-    let source = visit.address;
+}
+
+/// A key as it came.
+struct New {
+    session: Arc<Session>,
+    host: String,
+    name: String,
+    made: Secret,
+    source: IpAddr,
+}
+
+/// There is no key without a line and a notice about it, whoever hangs up meanwhile.
+async fn add_and_tell(keys: Arc<Keys>, new: New) -> Result<(), NotAdded> {
+    let New {
+        session,
+        host,
+        name,
+        made,
+        source,
+    } = new;
+    let id = keys.passkeys.add(&session, &host, &name, made.expose()).await?;
     tracing::info!(target: "audit", event = "passkey_added", passkey = id, device = name, session = session.id, %source, "a passkey was added");
-    tell(&keys, &name, host);
-    answer::see("/passkeys")
+    keys.notices.send(Notice {
+        kind: NoticeKind::Login,
+        key: format!("passkey-{id}"),
+        title: "A passkey was added".to_owned(),
+        body: format!(
+            "{name} enters at {host} without the password now; it was added from {source} by {}. If this was not you, remove \
+             it on the page of the devices and set a new password.",
+            session.device
+        ),
+        page: "/devices".to_owned(),
+        answers: Vec::new(),
+        away: None,
+    });
+    Ok(())
+}
+
+/// A key leads in again and again, so it is for whoever has given the password, or another key, a moment ago. A code from
+/// a scan is for one device.
+fn may_add(session: &Session, extensions: &Extensions) -> Result<(), No> {
+    match session.kind {
+        Kind::Login | Kind::Passkey if api::is_proved_lately(extensions) => Ok(()),
+        Kind::Login | Kind::Passkey => Err(No::OldProof),
+        Kind::Link | Kind::Paired | Kind::Window | Kind::Script => Err(No::ByCode),
+    }
 }
 
 /// `POST /passkeys/remove` with `id`, from outside or at the machine.
 pub(crate) async fn remove(
     State(keys): State<Arc<Keys>>,
+    Extension(caller): Extension<Caller>,
     visit: Visit,
     request: Request<Body>,
 ) -> Response<Body> {
@@ -135,7 +169,8 @@ pub(crate) async fn remove(
         Ok(form) => form,
         Err(refusal) => return refusal,
     };
-    match keys.remove_passkey(form.text("id").expose()).await {
+    let id = form.text("id");
+    match keys.remove_passkey(id.expose(), Some(&caller.session)).await {
         Ok(_was_there) => answer::see(match visit.listener {
             Listener::Local => "/devices",
             Listener::Tunnel => PAGE.path,
@@ -153,23 +188,8 @@ pub(crate) fn host<'h>(keys: &Keys, visit: &Visit, headers: &'h HeaderMap) -> Op
     keys.passkeys.host(headers).filter(|_| is_outside)
 }
 
-fn tell(keys: &Keys, name: &str, host: &str) {
-    keys.notices.send(Notice {
-        kind: NoticeKind::Login,
-        key: "passkey".to_owned(),
-        title: "A passkey was added".to_owned(),
-        body: format!(
-            "{name} enters at {host} without the password now. If this was not you, remove it on the page of the devices and \
-             set a new password."
-        ),
-        page: "/devices".to_owned(),
-        answers: Vec::new(),
-        away: None,
-    });
-}
-
-/// The page for `host`. `name` is what a new one would be called; none is added without a late login.
-fn page(keys: &Keys, chrome: &Chrome, host: &str, name: Option<String>, problem: Option<&str>) -> Markup {
+/// The page for `host`. `name` is what a new one would be called, or why none is added.
+fn page(keys: &Keys, chrome: &Chrome, host: &str, name: Result<String, No>, problem: Option<&str>) -> Markup {
     let mut passkeys = keys.passkeys.list();
     passkeys.retain(|passkey| passkey.host == host);
     let body = web::Body {
@@ -189,20 +209,22 @@ fn page(keys: &Keys, chrome: &Chrome, host: &str, name: Option<String>, problem:
                     "This device enters with its fingerprint, face or PIN then, in place of the password and its code. A new \
                      password, or ending all other sessions, removes every passkey."
                 }
-                @if let Some(name) = name {
+                @if let Ok(name) = &name {
                     form method="post" action="/passkeys/add" data-passkey="/passkeys/offer" hidden {
                         input type="hidden" name="credential";
                         (web::form::line(&web::form::Line {
                             name: "name",
                             label: "What this passkey is called",
                             help: "So that you know it again.",
-                            value: &name,
+                            value: name,
                             error: None,
                             input: web::form::Input::Text,
                         }))
                         button.button.primary type="submit" { "Add a passkey" }
                     }
                     p.muted.no-passkeys { "This browser makes no passkeys." }
+                } @else if let Err(No::ByCode) = name {
+                    p.muted { "This device came in with a code. Log out, and in again with the password, to add one." }
                 } @else {
                     p.muted { "You logged in more than ten minutes ago. Log out and in again to add or remove one." }
                 }

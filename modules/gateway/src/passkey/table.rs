@@ -97,10 +97,15 @@ pub(super) async fn used(store: &Store, passkey: Passkey) -> Result<(), StoreErr
     Ok(())
 }
 
-pub(super) async fn delete(store: &Store, ids: Vec<String>) -> Result<(), StoreError> {
+/// Deletes every other one.
+pub(super) async fn keep_only(store: &Store, kept: Vec<String>) -> Result<(), StoreError> {
     store
         .write(move |db| {
-            for id in &ids {
+            let mut statement = db.prepare("SELECT id FROM gateway_passkey")?;
+            let known: Vec<String> = statement
+                .query_map([], |row| row.get(0))?
+                .collect::<Result<_, _>>()?;
+            for id in known.iter().filter(|id| !kept.contains(id)) {
                 db.execute("DELETE FROM gateway_passkey WHERE id = ?1", [id])?;
             }
             Ok(())

@@ -47,6 +47,17 @@ impl Source {
         }
     }
 
+    /// What it is a part of: whoever has one address has most likely many more there.
+    pub(crate) fn network(&self) -> Self {
+        let (listener, address) = self.0.split_once(' ').unwrap_or_default();
+        let wide = match address.trim_end_matches("/64").parse() {
+            Ok(IpAddr::V4(address)) => format!("{}/24", Ipv4Addr::from_bits(address.to_bits() >> 8 << 8)),
+            Ok(IpAddr::V6(address)) => format!("{}/48", Ipv6Addr::from_bits(address.to_bits() >> 80 << 80)),
+            Err(_) => address.to_owned(),
+        };
+        Self(format!("{listener} {wide}"))
+    }
+
     pub(super) fn from_stored(text: String) -> Self {
         Self(text)
     }
@@ -280,6 +291,16 @@ mod tests {
             Source::new(Listener::Local, "127.0.0.1".parse().unwrap()),
             source("127.0.0.1")
         );
+    }
+
+    #[test]
+    fn neighbours_share_a_network() {
+        let network = |address: &str| Source::new(Listener::Tunnel, address.parse().unwrap()).network();
+
+        assert_eq!(network("198.51.100.7"), network("198.51.100.250"));
+        assert_ne!(network("198.51.100.7"), network("198.51.101.7"));
+        assert_eq!(network("2001:db8:7:1::1"), network("2001:db8:7:ffff::9"));
+        assert_ne!(network("2001:db8:7:1::1"), network("2001:db8:8:1::1"));
     }
 
     #[test]

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use gateway::SessionKind;
 
-use crate::house::{Answer, House, Outdoors, PASSWORD};
+use crate::house::{Answer, House, Outdoors, PASSWORD, PATIENCE};
 use phone::Phone;
 
 const HOST: &str = "nexus.example.com";
@@ -305,4 +305,96 @@ async fn a_removed_key_and_one_of_before_a_new_password_lead_nowhere() {
     assert!(house.door.passkeys().is_empty());
     let house = house.restart().await;
     assert!(house.door.passkeys().is_empty());
+}
+
+#[tokio::test]
+async fn whoever_hangs_up_leaves_no_key_that_nobody_knows_of() {
+    let mut house = House::open().await;
+    let outside = house.open_outside(HOST).await;
+    let (cookie, phone) = (outside.log_in().await, Phone::at(HOST));
+    let offer = posted(&outside, "/passkeys/offer", &[]).with("Cookie", &cookie);
+    let made = phone.makes(&offer.send().await.body);
+    let fields = [("credential", made.as_str()), ("name", "Mallory")];
+    let add = posted(&outside, "/passkeys/add", &fields).with("Cookie", &cookie);
+
+    // The answer is waited for by nobody.
+    let mut line = tokio::net::TcpStream::connect(("127.0.0.1", outside.port))
+        .await
+        .unwrap();
+    tokio::io::AsyncWriteExt::write_all(&mut line, &add.bytes())
+        .await
+        .unwrap();
+    drop(line);
+
+    let told = async {
+        loop {
+            if let Some(kit::Told::Notice(notice)) = house.notices.recv().await
+                && notice.title == "A passkey was added"
+            {
+                return notice;
+            }
+        }
+    };
+    let notice = tokio::time::timeout(PATIENCE, told).await.unwrap();
+    assert!(
+        notice.body.contains("Mallory") && notice.body.contains("198.51.100.7"),
+        "{}",
+        notice.body
+    );
+    assert_eq!(house.door.passkeys().len(), 1);
+    house
+        .door
+        .set_password(kit::Secret::new("a heron reads the tides".to_owned()))
+        .await
+        .unwrap();
+    let house = house.restart().await;
+    assert!(house.door.passkeys().is_empty());
+}
+
+#[tokio::test]
+async fn a_removed_key_ends_what_it_began_and_nothing_else() {
+    let (house, outside, phone, cookie) = with_phone().await;
+    let entered = enter(&outside, &phone.proves(&asked(&outside).await)).await;
+    let by_key = entered.cookie();
+    let is_in = async |cookie: &str| outside.ask("GET", "/chat").page_of(cookie).status().await == 200;
+    assert!(is_in(&by_key).await && is_in(&cookie).await);
+
+    let id = house.door.passkeys()[0].id.clone();
+    assert!(house.door.revoke(&id).await.unwrap());
+
+    assert!(!is_in(&by_key).await);
+    assert!(is_in(&cookie).await);
+    assert!(!house.door.revoke(&id).await.unwrap());
+}
+
+#[tokio::test]
+async fn a_device_that_came_in_with_a_code_makes_no_key() {
+    let (_house, outside, phone, cookie) = {
+        let house = House::open().await;
+        let outside = house.open_outside(HOST).await;
+        let link = house.door.pairing().unwrap().link;
+        let code = link.expose().rsplit("code=").next().unwrap().to_owned();
+        let paired = posted(&outside, "/pair", &[("code", &code), ("name", "Tablet")])
+            .send()
+            .await;
+        (house, outside, Phone::at(HOST), paired.cookie())
+    };
+
+    for path in ["/passkeys/offer", "/passkeys/add"] {
+        let answer = posted(&outside, path, &[]).with("Cookie", &cookie).send().await;
+        assert_eq!(answer.status, 403, "{path}");
+        assert!(answer.body.contains("came in with a code"), "{}", answer.body);
+    }
+    let page = outside.ask("GET", "/passkeys").page_of(&cookie).send().await;
+    assert!(!page.body.contains("data-passkey") && page.body.contains("came in with a code"));
+    // What was put to one session is not answered in another.
+    let first = outside.log_in().await;
+    let offer = posted(&outside, "/passkeys/offer", &[])
+        .with("Cookie", &first)
+        .send()
+        .await;
+    let second = outside.log_in_from("198.51.100.9", PASSWORD).await.cookie();
+    let made = phone.makes(&offer.body);
+    let add = posted(&outside, "/passkeys/add", &[("credential", &made)]);
+    assert_eq!(add.with("Cookie", &second).send().await.status, 422);
 }
