@@ -5,7 +5,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use kit::{CancellationToken, Module, Notice, NoticeKind, NoticeSender, State, Status};
+use kit::{BoxFuture, CancellationToken, Module, ModuleId, Notice, NoticeKind, NoticeSender, State, Status};
 use tokio::{
     sync::watch,
     time::{Instant, timeout},
@@ -58,7 +58,8 @@ impl Resident {
 
     /// Runs the module once, in a task of its own so that a panic stays there. Gives the cause of an unwanted end.
     async fn attend(&self, stop: &CancellationToken, failures: u32) -> Option<String> {
-        let mut task = AbortOnDropHandle::new(tokio::spawn(Arc::clone(&self.module).run(stop.clone())));
+        let run = Arc::clone(&self.module).run(stop.clone());
+        let mut task = AbortOnDropHandle::new(tokio::spawn(falling(self.module.id(), run)));
         let ended = if failures == 0 {
             task.await
         } else {
@@ -130,6 +131,35 @@ impl Resident {
                 *held = status;
             }
         });
+    }
+}
+
+/// A module's run as it is.
+#[cfg(not(debug_assertions))]
+async fn falling(_id: ModuleId, run: BoxFuture<'static, anyhow::Result<()>>) -> anyhow::Result<()> {
+    run.await
+}
+
+/// For tests alone, and in their builds alone: names a file. A module whose id is written there falls over where it is.
+#[cfg(debug_assertions)]
+const TEST_FALL: &str = "NEXUS_TEST_FALL";
+
+/// A module's run, until a test has it fall over.
+#[cfg(debug_assertions)]
+async fn falling(id: ModuleId, run: BoxFuture<'static, anyhow::Result<()>>) -> anyhow::Result<()> {
+    let Some(file) = std::env::var_os(TEST_FALL) else {
+        return run.await;
+    };
+    let felled = async {
+        while !std::fs::read_to_string(&file).is_ok_and(|text| text == id.0) {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        // Once is enough. One that cannot be removed has it fall again.
+        drop(std::fs::remove_file(&file));
+    };
+    tokio::select! {
+        ended = run => ended,
+        () = felled => Err(anyhow::anyhow!("a test had it fall over")),
     }
 }
 

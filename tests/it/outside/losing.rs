@@ -66,6 +66,46 @@ fn pages_that_are_lost_at_the_machine_end_it_at_once() {
     agent.quit();
 }
 
+#[test]
+fn a_part_that_falls_over_takes_the_way_in_with_it() {
+    for (part, title) in [("gateway", "Gateway"), ("tunnel", "Remote access")] {
+        let home = Home::new();
+        let cloudflare = Cloudflare::new(&home, "");
+        let felled = home.path().join("felled");
+        let mut options = cloudflare.used_by(Agent::options().home(home).idle());
+        options.env("NEXUS_TEST_FALL", felled.to_str().unwrap());
+        let agent = options.start();
+        set_password(&agent);
+        let url = switch_on(&agent);
+        let pid = cloudflare.pid();
+        assert_eq!(cloudflare.visitor(&url).get("/login").status, 200);
+
+        let since = Instant::now();
+        fs::write(&felled, part).unwrap();
+        gone(pid);
+
+        assert!(
+            since.elapsed() < Duration::from_secs(2),
+            "{part}: {:?}",
+            since.elapsed()
+        );
+        assert_eq!(cloudflare.visitor(&url).get("/login").status, 530);
+        until("it to be told", PATIENCE, || {
+            let told = agent.ask(&["notices", "list"]);
+            told.contains(&format!("{title} failed")).then_some(())
+        });
+        // What its owner wished for goes on once the part is back.
+        let status = agent.wait_for("remote access to be back", |status| {
+            let shown = tunnel(status);
+            shown["state"] == "connected" && shown["public_url"] != url
+        });
+        let url = tunnel(&status)["public_url"].as_str().unwrap();
+        assert_eq!(cloudflare.visitor(url).get("/login").status, 200);
+        assert_eq!(cloudflare.starts().len(), 2, "{part}");
+        agent.quit();
+    }
+}
+
 /// Waits are shorter by this, the hours until it goes off among them.
 const HURRY: &str = "0.05";
 const HOUR: Duration = Duration::from_secs(180);
