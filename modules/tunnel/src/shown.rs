@@ -34,6 +34,8 @@ pub(crate) struct View {
     pub(crate) blocked: Option<String>,
     pub(crate) mode: Mode,
     pub(crate) origin: Origin,
+    /// It is still being found out whether there is an objection.
+    pub(crate) is_undecided: bool,
     pub(crate) phase: Phase,
     /// Connections to Cloudflare; `None` while not known.
     pub(crate) connections: Option<u32>,
@@ -92,6 +94,11 @@ pub(crate) fn state(view: &View) -> (State, Option<String>) {
         Origin::Open(_) => {}
     }
     match &view.phase {
+        Phase::Stopped if view.is_undecided => {
+            let reason =
+                "opencode has just been started, and it is looked at first whether it can be trusted.";
+            (State::Starting, Some(reason.to_owned()))
+        }
         Phase::Stopped | Phase::Starting { .. } => (State::Starting, None),
         Phase::Stopping => (State::Stopping, None),
         Phase::Backoff { cause, .. } => (

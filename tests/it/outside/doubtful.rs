@@ -49,6 +49,38 @@ fn a_server_that_cannot_be_trusted_keeps_it_shut_and_shuts_it() {
 }
 
 #[test]
+fn the_first_server_is_looked_at_before_anything_is_started_and_waited_for_no_longer() {
+    for (words, is_killed) in [("ready_after=3", false), ("ready_after=60", true)] {
+        let home = Home::new();
+        let cloudflare = Cloudflare::new(&home, "");
+        let program = stub_in(&home, words);
+        let options = Agent::options().home(home).program(&program);
+        let agent = cloudflare.used_by(options).start();
+        set_password(&agent);
+
+        agent.ask(&["tunnel", "start", "--no-wait"]);
+
+        let status = agent.wait_for("it to be said what is waited for", |status| {
+            let reason = tunnel(status)["reason"].as_str().unwrap_or_default();
+            reason.contains("whether it can be trusted")
+        });
+        assert_eq!(tunnel(&status)["state"], "starting", "{status}");
+        assert_eq!(state(&status), "starting", "{status}");
+        assert!(cloudflare.starts().is_empty(), "{words}");
+        if is_killed {
+            // One that is gone before it could be looked at lets nobody in.
+            let servers = Processes::below(agent.home().path()).into_iter();
+            for server in servers.filter(|pid| Processes::command(*pid).contains(" serve ")) {
+                Processes::signal(server, "KILL");
+            }
+        }
+        wait_for_state(&agent, "connected");
+        assert_eq!(cloudflare.starts().len(), 1, "{words}");
+        agent.quit();
+    }
+}
+
+#[test]
 fn access_that_is_half_set_or_meant_for_another_tunnel_starts_nothing() {
     let (agent, cloudflare) = ready("");
     let refused = |word: &str| {

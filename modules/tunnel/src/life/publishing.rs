@@ -16,6 +16,7 @@ impl Life<'_> {
             blocked: self.blocked.clone(),
             mode: self.used.mode,
             origin: self.origin(),
+            is_undecided: self.objections.are_undecided(),
             phase: self.phase.borrow().clone(),
             connections: self.connections,
             was_connected: self.was_connected,

@@ -7,6 +7,7 @@ fn view() -> View {
         blocked: None,
         mode: Mode::Quick,
         origin: Origin::Open(4100),
+        is_undecided: false,
         phase: Phase::Healthy { pid: 7 },
         connections: Some(1),
         was_connected: true,
