@@ -3,27 +3,29 @@
 //! A module can be removed by deleting its folder, its lines in `Cargo.toml` and its lines here.
 
 mod kept;
+mod late_door;
 mod outside;
 
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use autostart::{Autostart, LoginEntry};
 use chat::Chat;
 use dashboard::{Dashboard, Tails};
 use gateway::{Door, Gateway};
 use kit::{
-    ActError, BoxFuture, Caller, Context, Dirs, Feed, Module, ModuleId, Origin, Reply, Secret, SettingsFile,
-    State, Told, Verb, VerbSpec,
+    ActError, BoxFuture, Caller, Context, Dirs, Feed, Module, ModuleId, Origin, Reply, SettingsFile, State,
+    Told, Verb, VerbSpec,
 };
 use logs::{Capture, Logs};
 use notices::{Notices, Show};
-use onboarding::{Login, Onboarding, Passwords};
+use onboarding::{Login, Onboarding};
 use opencode::{Opencode, find::NotFound};
 use store::Store;
 use tokio::sync::{mpsc, watch};
 use tunnel::Tunnel;
 
 use kept::{Output, clean, hide, history, server};
+use late_door::LateDoor;
 use outside::{access_keys, call, decisions, reached};
 
 use crate::cli::doctor::{Finding, Verdict};
@@ -349,52 +351,4 @@ fn dashboard_parts(capture: Capture, opencode: &Arc<Opencode>) -> dashboard::Par
 pub(crate) fn header(cx: &Context) -> Header {
     let overview = cx.overview.clone();
     Arc::new(move |_| Box::new(web::header_feed(overview.clone())))
-}
-
-/// The door for a module that is built before it.
-#[derive(Clone, Default)]
-struct LateDoor(Arc<OnceLock<Door>>);
-
-impl LateDoor {
-    fn set(&self, door: Door) {
-        // Set once, in `build`.
-        drop(self.0.set(door));
-    }
-}
-
-impl notices::Sessions for LateDoor {
-    fn is_there(&self, session: &str) -> bool {
-        self.0.get().is_some_and(|door| door.has_session(session))
-    }
-
-    fn changed(&self) -> watch::Receiver<usize> {
-        match self.0.get() {
-            Some(door) => door.session_count(),
-            // Nobody is told anything before the door is there.
-            None => watch::Sender::new(0).subscribe(),
-        }
-    }
-
-    fn site(&self) -> Option<String> {
-        self.0.get().and_then(Door::public_url)
-    }
-}
-
-impl Passwords for LateDoor {
-    fn is_set(&self) -> bool {
-        self.0.get().is_some_and(Door::has_password)
-    }
-
-    fn suggest(&self) -> String {
-        gateway::credential::passphrase().expose().to_owned()
-    }
-
-    fn set<'a>(&'a self, caller: &'a Caller, password: Secret) -> BoxFuture<'a, Result<(), String>> {
-        Box::pin(async move {
-            match self.0.get() {
-                Some(door) => door.set_first_password(caller, password).await,
-                None => Err("The program is still starting. Try again in a moment.".to_owned()),
-            }
-        })
-    }
 }

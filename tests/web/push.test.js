@@ -169,6 +169,81 @@ test("a phone in a pocket hears who waits, and answers once", async () => {
   await page.waitForURL("**/login**");
 });
 
+test("a phone is sent after its machine when that moves, and is in with one press", async () => {
+  const former = await agent.nexus("tunnel", "url");
+  const { page, context } = await open(world, { base: former, size: "phone", scheme: "dark" });
+  await context.grantPermissions(["notifications"], { origin: former });
+  const pair = async (/** @type {string} */ link) => {
+    await page.goto(link);
+    await page.getByLabel("What this device is called").fill("Bob's phone");
+    await page.getByRole("button", { name: "Pair" }).click();
+    await page.waitForURL("**/chat");
+  };
+  await pair((await agent.nexus("devices", "pair")).split("\n")[0] ?? "");
+  await page.goto("/notices");
+  const key = (await page.locator("[data-push]").getAttribute("data-push")) ?? "";
+  const subscription = new Subscription(service, "bob");
+  const kept = await page.evaluate(async (given) => {
+    await navigator.serviceWorker.ready;
+    const headers = { "content-type": "application/json" };
+    return (await fetch("/notices/push", { method: "POST", headers, body: JSON.stringify(given) })).status;
+  }, subscription.toJSON());
+  assert.equal(kept, 204);
+  const sent = service.pushed.length;
+  const worker = /** @type {Worker} */ (await until("the service worker", () => context.serviceWorkers()[0]));
+
+  // Nothing is sent unless its owner wants it.
+  await agent.nexus("tunnel", "restart");
+  const between = await agent.nexus("tunnel", "url");
+  await until("the address to be told here", async () => (await agent.nexus("notices", "list")).includes(between));
+  await agent.nexus("settings", "set", "notices.away_address", "true");
+  await agent.nexus("tunnel", "restart");
+  const base = await agent.nexus("tunnel", "url");
+  const told = subscription.open(await service.take(sent + 1), key);
+  assert.deepEqual([told.title, told.tag, told.buttons], ["This machine has a new address", "tunnel", []]);
+  assert.ok(told.page.startsWith(`${base}/pair?code=`), told.page);
+  const audit = await until("the line of the audit log", async () => {
+    const lines = await agent.nexus("devices", "audit", "--json");
+    return lines.includes("new_address_sent") && lines;
+  });
+  assert.ok(!audit.includes(told.page.split("code=")[1] ?? "?"));
+
+  // The worker of the former address leads there.
+  await worker.evaluate(() => {
+    const scope = /** @type {any} */ (self);
+    Object.assign(scope, { shown: 0, opened: [] });
+    const show = scope.registration.showNotification.bind(scope.registration);
+    scope.registration.showNotification = async (/** @type {any[]} */ ...words) => {
+      await show(...words);
+      scope.shown += 1;
+    };
+    scope.clients.openWindow = async (/** @type {string} */ url) => void scope.opened.push(url);
+  });
+  const devtools = await context.newCDPSession(page);
+  /** @type {Promise<string>} */
+  const registration = new Promise((resolve) => {
+    devtools.on("ServiceWorker.workerRegistrationUpdated", ({ registrations: [first] }) => first && resolve(first.registrationId));
+  });
+  await devtools.send("ServiceWorker.enable");
+  await devtools.send("ServiceWorker.deliverPushMessage", { origin: former, registrationId: await registration, data: JSON.stringify(told) });
+  await until("it to be shown", async () => (await worker.evaluate(() => /** @type {any} */ (self).shown)) === 1);
+  const opened = await worker.evaluate(async (tag) => {
+    const scope = /** @type {any} */ (self);
+    const [notification] = await scope.registration.getNotifications({ tag });
+    scope.dispatchEvent(new scope.NotificationEvent("notificationclick", { action: "", notification }));
+    return scope.opened;
+  }, told.tag);
+  assert.deepEqual(opened, [told.page]);
+
+  // In place of the device that was there, and once.
+  await pair(told.page);
+  const devices = JSON.parse(await agent.nexus("devices", "list", "--json"));
+  assert.equal(devices.filter((/** @type {any} */ { device }) => device === "Bob's phone").length, 1);
+  await page.goto(told.page);
+  await page.getByRole("button", { name: "Pair" }).click();
+  await page.getByRole("heading", { name: "This code does not work any more" }).waitFor();
+});
+
 test("a question that was looked at and left is told where its owner is now", async () => {
   const here = await launch();
   try {

@@ -61,7 +61,7 @@ pub(crate) async fn end_former(keys: &Arc<Keys>, visit: &Visit, headers: &Header
 }
 
 /// Ends one session, as far as the database lets it.
-async fn end(keys: &Keys, id: &str) {
+pub(crate) async fn end(keys: &Keys, id: &str) {
     if let Err(error) = keys.sessions.end(|session| session.id == id).await {
         tracing::warn!(%error, "an ended session could not be removed from the database");
     }

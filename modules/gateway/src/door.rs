@@ -78,6 +78,8 @@ impl PasskeyView {
 pub struct Pairing {
     /// What the device opens, e.g. `https://nexus.example.com/pair?code=…`. It contains the secret.
     pub link: Secret,
+    /// Where this machine is reached, e.g. `https://nexus.example.com`.
+    pub site: String,
     /// How long it is valid.
     pub life: Duration,
 }
@@ -124,12 +126,29 @@ impl Door {
     /// # Errors
     /// [`NotReachable`] while there is no address to scan.
     pub fn pairing(&self) -> Result<Pairing, NotReachable> {
-        let url = self.0.public_url.borrow().clone().ok_or(NotReachable)?;
-        let ticket = self.0.tickets.issue(Purpose::Pairing, "/chat", Instant::now());
-        tracing::info!(target: "audit", event = "pairing_code", "a code for a device was made");
+        self.pairing_in_place_of(None)
+    }
+
+    /// The same for the device that has this session, to find this machine at its present address. It leads in only while
+    /// that session lives, which ends then.
+    ///
+    /// # Errors
+    /// As [`pairing`](Self::pairing).
+    pub fn pairing_again(&self, session: &str) -> Result<Pairing, NotReachable> {
+        self.pairing_in_place_of(Some(session.to_owned()))
+    }
+
+    fn pairing_in_place_of(&self, session: Option<String>) -> Result<Pairing, NotReachable> {
+        let site = self.0.public_url.borrow().clone().ok_or(NotReachable)?;
+        tracing::info!(target: "audit", event = "pairing_code", in_place_of = session, "a code for a device was made");
+        let ticket = self
+            .0
+            .tickets
+            .issue_in_place_of(session, Purpose::Pairing, "/chat", Instant::now());
         Ok(Pairing {
-            link: ticket.pairing_link(&url),
+            link: ticket.pairing_link(&site),
             life: ticket.life,
+            site,
         })
     }
 

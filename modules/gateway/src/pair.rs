@@ -58,11 +58,24 @@ pub(crate) async fn submit(
     let Some(entry) = entry else {
         return expired();
     };
+    // A device that was revoked meanwhile has its link still.
+    let is_there = || {
+        entry
+            .replaces
+            .as_ref()
+            .is_none_or(|id| keys.sessions.get(id).is_some())
+    };
+    if !is_there() {
+        return expired();
+    }
     begin::end_former(&keys, &visit, &headers).await;
     let device = device::named(form.text("name").expose(), &headers);
-    let still_holds = || keys.tickets.holds(&entry);
+    let still_holds = || keys.tickets.holds(&entry) && is_there();
     match begin::begin(&keys, &visit, Kind::Paired, &device, &entry.path, still_holds).await {
         Ok((session, response)) => {
+            if let Some(former) = &entry.replaces {
+                begin::end(&keys, former).await;
+            }
             tell(&keys, &visit, &session);
             response
         }

@@ -86,6 +86,8 @@ impl Ticket {
 pub(crate) struct Entry {
     pub(crate) purpose: Purpose,
     pub(crate) path: String,
+    /// The session of the device it was sent to: it leads in only while that one lives, and in its place.
+    pub(crate) replaces: Option<String>,
     /// Calls of [`Tickets::clear`] before it was consumed.
     clearings: u64,
 }
@@ -103,6 +105,17 @@ struct Waiting {
 impl Tickets {
     /// Makes a ticket that leads to `path`; a path that is no page of ours becomes the start page.
     pub(crate) fn issue(&self, purpose: Purpose, path: &str, now: Instant) -> Ticket {
+        self.issue_in_place_of(None, purpose, path, now)
+    }
+
+    /// The same for somebody who has a session, which ends when the ticket is used.
+    pub(crate) fn issue_in_place_of(
+        &self,
+        replaces: Option<String>,
+        purpose: Purpose,
+        path: &str,
+        now: Instant,
+    ) -> Ticket {
         let path = if path::is_own_page(path) { path } else { "/" };
         let life = match purpose {
             Purpose::Window | Purpose::Link => LIFE,
@@ -116,6 +129,7 @@ impl Tickets {
         let entry = Entry {
             purpose,
             path: path.to_owned(),
+            replaces,
             clearings: waiting.clearings,
         };
         let tickets = &mut waiting.tickets;

@@ -40,7 +40,7 @@ pub use live::{Feed, Frame, LiveRequest, Patch};
 pub use machine::machine_name;
 pub use menu::{Action, Entry};
 pub use module::{Module, ModuleId};
-pub use notice::{Answer, Away, Notice, NoticeKind, NoticeSender, Told};
+pub use notice::{Answer, Audience, Away, Notice, NoticeKind, NoticeSender, Told};
 pub use outside::{Origin, Outside};
 pub use overview::{AgentFacts, ModuleView, Overview};
 pub use page::{Chrome, Page};

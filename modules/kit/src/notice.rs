@@ -52,6 +52,17 @@ pub struct Away {
     pub brief: &'static str,
     /// The project folder it concerns; only told where its owner lets that folder be seen from outside.
     pub folder: Option<String>,
+    /// Whose devices hear of it.
+    pub audience: Audience,
+}
+
+/// Which of the devices away from this machine hear of something.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Audience {
+    /// Those that reach this machine where it is.
+    Here,
+    /// Those that reached it where it is no more, when its owner wants them to be sent after it.
+    Moved,
 }
 
 /// A button of a notice. Pressing it late must be harmless.

@@ -36,7 +36,7 @@ use tokio::{
     time::sleep_until,
 };
 
-pub use push::{Away, Call, SeenOutside, Sessions};
+pub use push::{Away, Call, Link, SeenOutside, Sessions};
 pub use settings::NoticesSettings;
 
 use judge::{Judge, Moment};
@@ -172,7 +172,14 @@ impl Notices {
 
     /// Tells what is to be heard: at the machine, and on devices away from it.
     fn tell_all(&self, notice: Notice) {
-        self.push.offer(&notice, self.settings.get().away_details);
+        let settings = self.settings.get();
+        let may_go = |away: &kit::Away| match away.audience {
+            kit::Audience::Here => true,
+            kit::Audience::Moved => settings.away_address,
+        };
+        if notice.away.as_ref().is_some_and(may_go) {
+            self.push.offer(&notice, settings.away_details);
+        }
         self.show(Show::Bubble(notice));
     }
 

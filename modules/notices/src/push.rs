@@ -7,6 +7,7 @@
 mod delivery;
 mod devices;
 mod identity;
+mod letter;
 pub(crate) mod message;
 mod news;
 mod parts;
@@ -23,7 +24,7 @@ use std::{
 
 use futures_util::{StreamExt, stream::FuturesUnordered};
 use https::{FetchError, Fetcher, Hosts};
-use kit::{ActError, Action, Notice, NoticeKind, Reply, Secrets, Verb};
+use kit::{ActError, Action, Audience, Notice, NoticeKind, Reply, Secrets, Verb};
 use store::{Store, StoreError};
 use tokio::sync::{OnceCell, mpsc};
 
@@ -32,10 +33,11 @@ pub(crate) use devices::Subscription;
 use devices::{Device, Devices};
 use identity::Identity;
 pub(crate) use identity::NoIdentity;
+use letter::{Later, Letter, Outgoing};
 use message::{Button, Message};
 use news::News;
 pub(crate) use parts::NotKept;
-pub use parts::{Away, Call, SeenOutside, Sessions};
+pub use parts::{Away, Call, Link, SeenOutside, Sessions};
 use presses::{Press, Presses};
 
 /// Messages that wait to be sent; further ones are dropped, they are in the list.
@@ -46,18 +48,6 @@ const UNDER_WAY_MAX: usize = 100;
 const KEPT: Duration = Duration::from_secs(12 * 3600);
 /// The same for one with details: what a service has, a device gets that was revoked meanwhile.
 const KEPT_WITH_DETAILS: Duration = Duration::from_secs(3600);
-/// What waits to be sent.
-enum Outgoing {
-    Notice {
-        notice: Notice,
-        has_details: bool,
-        number: u64,
-    },
-    Trial {
-        session: String,
-        number: u64,
-    },
-}
 
 /// Under what a trial of this session is news.
 fn trial_key(session: &str) -> String {
@@ -74,6 +64,8 @@ pub(crate) struct Push {
     identity: OnceCell<Identity>,
     hosts: Hosts,
     connect: Connect,
+    /// How long a new address is held back.
+    settling: Duration,
     presses: Mutex<Presses>,
     news: Mutex<News>,
     queue: mpsc::Sender<Outgoing>,
@@ -90,6 +82,7 @@ impl Push {
             identity: OnceCell::new(),
             hosts: service::known(),
             connect: Fetcher::new,
+            settling: letter::SETTLING,
             presses: Mutex::default(),
             news: Mutex::default(),
             queue,
@@ -224,21 +217,28 @@ impl Push {
         let mut waiting = self.waiting.lock().await;
         let mut sessions = self.away.sessions.changed();
         let mut under_way = FuturesUnordered::new();
+        let mut later = Later::default();
         self.forget_gone().await;
         loop {
-            tokio::select! {
-                Some(outgoing) = waiting.recv() => {
-                    for delivery in self.address(outgoing).await {
-                        if under_way.len() < UNDER_WAY_MAX {
-                            under_way.push(self.deliver(delivery));
-                        } else {
-                            tracing::warn!(session = delivery.device.session, "a device was not told: too much is on its way");
-                        }
-                    }
+            let outgoing = tokio::select! {
+                Some(outgoing) = waiting.recv() => later.unless_at_once(outgoing, self.settling),
+                outgoing = later.due() => Some(outgoing),
+                Some(()) = under_way.next() => None,
+                Ok(()) = sessions.changed() => {
+                    self.forget_gone().await;
+                    None
                 }
-                Some(()) = under_way.next() => {}
-                Ok(()) = sessions.changed() => self.forget_gone().await,
-                else => return,
+            };
+            let Some(outgoing) = outgoing else { continue };
+            for delivery in self.address(outgoing).await {
+                if under_way.len() < UNDER_WAY_MAX {
+                    under_way.push(self.deliver(delivery));
+                } else {
+                    tracing::warn!(
+                        session = delivery.device.session,
+                        "a device was not told: too much is on its way"
+                    );
+                }
             }
         }
     }
@@ -296,7 +296,6 @@ impl Push {
             }
             Err(_) => return Vec::new(),
         };
-        let text = serde_json::to_vec(&letter.message).unwrap_or_default();
         let deliveries = devices.into_iter().filter_map(|device| {
             if device.signer != signer {
                 tracing::info!(
@@ -305,15 +304,16 @@ impl Push {
                 );
                 return None;
             }
-            let body = device.recipient.seal(&text).ok()?;
+            let copy = self.copy(&letter, &device)?;
             Some(Delivery {
+                body: device.recipient.seal(&copy.text).ok()?,
+                site: copy.site,
+                kept: copy.kept,
                 topic: service::topic(&letter.message.tag, &device.recipient),
                 device,
-                body,
                 key: letter.key.clone(),
                 number: letter.number,
                 urgency: letter.urgency,
-                kept: letter.kept,
                 fetcher: Arc::clone(&fetcher),
             })
         });
@@ -326,6 +326,7 @@ impl Push {
             Outgoing::Trial { session, number } => {
                 return Some(Letter {
                     message: Message::trial(),
+                    audience: Audience::Here,
                     key: trial_key(&session),
                     number,
                     urgency: "high",
@@ -338,7 +339,8 @@ impl Push {
                 number,
             } => (notice, has_details, number),
         };
-        let folder = notice.away.as_ref()?.folder.clone();
+        let kit::Away { folder, audience, .. } = notice.away.as_ref()?;
+        let (folder, audience) = (folder.clone(), *audience);
         if !self.is_seen_outside(folder.clone()).await {
             return None;
         }
@@ -372,19 +374,11 @@ impl Push {
         }
         Some(Letter {
             message: Message::of(&notice, has_details, buttons)?,
+            audience,
             urgency: message::urgency(&notice),
             kept: if has_details { KEPT_WITH_DETAILS } else { KEPT },
             key: notice.key,
             number,
         })
     }
-}
-
-/// What is told to all devices alike.
-struct Letter {
-    message: Message,
-    key: String,
-    number: u64,
-    urgency: &'static str,
-    kept: Duration,
 }

@@ -30,6 +30,8 @@ pub struct NoticesSettings {
     pub agent: bool,
     /// Devices away from the machine are told what a session is about.
     pub away_details: bool,
+    /// Devices are sent a new address of this machine, with a link that pairs them again.
+    pub away_address: bool,
 }
 
 impl Default for NoticesSettings {
@@ -46,6 +48,7 @@ impl Default for NoticesSettings {
             update: true,
             agent: true,
             away_details: false,
+            away_address: false,
         }
     }
 }
@@ -121,6 +124,13 @@ impl Section for NoticesSettings {
             "Devices away from this machine are told what a session is called, what it asks and how it ended, and whoever \
              holds one can answer short requests from the notice, on many also while it is locked. Without it they hear \
              only that one waits, is done or has failed.",
+        ),
+        switch(
+            "away_address",
+            "Send new addresses",
+            "When this machine is reached under another address than before, as a quick tunnel is after each start, each \
+             device that is notified is sent the new one with a link that pairs it again: once, within ten minutes, and for \
+             whoever holds the device, without a password. Without it, scan a code at the machine.",
         ),
     ];
 

@@ -1,6 +1,6 @@
 //! What the user hears of the server's troubles: one notice per outage, replaced when it is over. Pure.
 
-use kit::{Action, Answer, Away, ModuleId, Notice, NoticeKind, Verb};
+use kit::{Action, Answer, Audience, Away, ModuleId, Notice, NoticeKind, Verb};
 use supervisor::Phase;
 
 use crate::shown::sentence;
@@ -126,6 +126,7 @@ fn notice(title: &'static str, body: String) -> Notice {
         away: Some(Away {
             brief: title,
             folder: None,
+            audience: Audience::Here,
         }),
     }
 }

@@ -1,6 +1,6 @@
 //! What the owner hears of remote access. Pure.
 
-use kit::{Notice, NoticeKind, State, Status};
+use kit::{Audience, Away, Notice, NoticeKind, State, Status};
 
 /// What was told last.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -23,11 +23,11 @@ impl Told {
                 let before = std::mem::replace(self, Self::On(url.to_owned()));
                 match before {
                     Self::On(former) if former == url => None,
-                    Self::On(_) => Some(notice(
+                    Self::On(_) => Some(address(
                         "This machine has a new address",
                         format!("It is reached at {url} now; the former address leads nowhere."),
                     )),
-                    Self::Off | Self::Stuck => Some(notice(
+                    Self::Off | Self::Stuck => Some(address(
                         "This machine can be reached from outside",
                         format!(
                             "{url} leads to the chat, behind your password. Traffic passes Cloudflare, which could read it."
@@ -67,6 +67,18 @@ pub(crate) fn ended_with_program() -> Notice {
 /// A download nobody waits for came to nothing.
 pub(crate) fn not_downloaded(reason: &str) -> Notice {
     notice("cloudflared was not downloaded", reason.to_owned())
+}
+
+/// Of an address; devices that know another one may be sent it.
+fn address(title: &str, body: String) -> Notice {
+    Notice {
+        away: Some(Away {
+            brief: "This machine has a new address",
+            folder: None,
+            audience: Audience::Moved,
+        }),
+        ..notice(title, body)
+    }
 }
 
 fn notice(title: &str, body: String) -> Notice {

@@ -1,6 +1,6 @@
 //! What the owner should hear of when nobody looks at the session. Pure.
 
-use kit::{Action, Answer, Away, ModuleId, Notice, NoticeKind, Told, Verb};
+use kit::{Action, Answer, Audience, Away, ModuleId, Notice, NoticeKind, Told, Verb};
 use opencode::wire::Event;
 
 use super::Live;
@@ -105,6 +105,7 @@ fn away(live: &Live, session: &str, brief: &'static str) -> Option<Away> {
     Some(Away {
         brief,
         folder: Some(folder),
+        audience: Audience::Here,
     })
 }
 

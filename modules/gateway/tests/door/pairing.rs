@@ -159,3 +159,36 @@ async fn a_code_is_shown_to_whoever_logged_in_lately_and_only_while_it_leads_som
         .unwrap();
     assert!(house.door.pairing().is_err());
 }
+
+#[tokio::test]
+async fn a_link_that_is_sent_to_a_device_leads_in_once_in_place_of_its_session() {
+    let house = House::open().await;
+    let outside = house.open_outside(HOST).await;
+    let cookie = pair(&outside, &code(&house), "Ada%27s+phone").await.cookie();
+    let former = house.door.sessions()[0].id.clone();
+    let sent = |session: &str| {
+        let pairing = house.door.pairing_again(session).unwrap();
+        assert_eq!(
+            (pairing.site, pairing.life),
+            (format!("https://{HOST}"), Duration::from_secs(600))
+        );
+        pairing.link.expose().split_once("code=").unwrap().1.to_owned()
+    };
+    let link = sent(&former);
+
+    // It is another address, so no cookie comes along.
+    let paired = pair(&outside, &link, "Ada%27s+phone").await;
+
+    assert_eq!(paired.status, 303);
+    let sessions = house.door.sessions();
+    assert_eq!(sessions.len(), 1);
+    assert_ne!(sessions[0].id, former);
+    assert_eq!(outside.ask("GET", "/chat").page_of(&cookie).status().await, 401);
+    assert_eq!(pair(&outside, &link, "Mallory").await.status, 401);
+
+    // What its push service still holds of a device that is revoked is worth nothing.
+    let late = sent(&sessions[0].id);
+    house.door.revoke(&sessions[0].id).await.unwrap();
+    assert_eq!(pair(&outside, &late, "Mallory").await.status, 401);
+    assert!(house.door.sessions().is_empty());
+}

@@ -20,6 +20,8 @@ const PAUSES: [Duration; 3] = [Duration::ZERO, Duration::from_secs(5), Duration:
 /// One message on its way to one device.
 pub(super) struct Delivery {
     pub(super) device: Device,
+    /// Where this machine has to be reached for it to be true.
+    pub(super) site: String,
     pub(super) body: Vec<u8>,
     pub(super) topic: String,
     pub(super) key: String,
@@ -65,16 +67,15 @@ impl Push {
         );
     }
 
-    /// Whether it is news still, for a device that is logged in and reaches this machine where it subscribed.
+    /// Whether it is news still, for a device that is logged in, and this machine where it is said to be.
     fn is_wanted(&self, delivery: &Delivery) -> bool {
-        let Device { session, site, .. } = &delivery.device;
         self.news().holds(&delivery.key, delivery.number)
-            && self.away.sessions.is_there(session)
-            && self.away.sessions.site().as_deref() == Some(site)
+            && self.away.sessions.is_there(&delivery.device.session)
+            && self.away.sessions.site().as_ref() == Some(&delivery.site)
     }
 
     async fn send(&self, delivery: &Delivery) -> anyhow::Result<Fate> {
-        let Device { endpoint, site, .. } = &delivery.device;
+        let (endpoint, site) = (&delivery.device.endpoint, &delivery.site);
         let identity = self.identity().await?;
         let headers = service::headers(identity, delivery, site, SystemTime::now())?;
         let body = delivery.body.clone().into();

@@ -1,6 +1,6 @@
 //! What a device is told, as its service worker reads it. Pure.
 
-use kit::{Action, Answer, Notice, NoticeKind};
+use kit::{Action, Answer, Audience, Notice, NoticeKind, Secret};
 use serde::Serialize;
 
 /// As much as is worth sending; phones show more of it when somebody asks for it.
@@ -18,7 +18,7 @@ pub(crate) struct Message {
     pub(crate) body: String,
     /// Messages with one tag replace each other.
     pub(crate) tag: String,
-    /// Where a press leads.
+    /// Where a press leads: a path, or the whole link where this machine is elsewhere by now.
     pub(crate) page: String,
     pub(crate) buttons: Vec<Button>,
 }
@@ -47,7 +47,7 @@ impl Message {
     /// of a conversation in it: it may lie on a table among people.
     pub(crate) fn of(notice: &Notice, has_details: bool, buttons: Vec<Button>) -> Option<Self> {
         let away = notice.away.as_ref()?;
-        let (title, body) = match has_details {
+        let (title, body) = match has_details && away.audience == Audience::Here {
             true => (notice.title.as_str(), notice.body.as_str()),
             false => (away.brief, "Open it to see more."),
         };
@@ -66,6 +66,15 @@ impl Message {
         })
     }
 
+    /// The same for a device that reached this machine where it is no more, and pairs again with `link`.
+    pub(crate) fn leading_to(&self, link: &Secret) -> Self {
+        Self {
+            body: "Open it to pair this device again. The link works once, within ten minutes.".to_owned(),
+            page: link.expose().to_owned(),
+            ..self.clone()
+        }
+    }
+
     /// What is sent when somebody tries it out.
     pub(crate) fn trial() -> Self {
         Self {
@@ -80,6 +89,14 @@ impl Message {
 
 /// Whether a push service should wake a sleeping phone for it.
 pub(crate) fn urgency(notice: &Notice) -> &'static str {
+    // What it carries does not last.
+    if notice
+        .away
+        .as_ref()
+        .is_some_and(|away| away.audience == Audience::Moved)
+    {
+        return "high";
+    }
     match notice.kind {
         NoticeKind::Waiting | NoticeKind::Server => "high",
         NoticeKind::Session
@@ -128,6 +145,7 @@ mod tests {
             away: Some(Away {
                 brief: "A session waits for you",
                 folder: None,
+                audience: Audience::Here,
             }),
         }
     }
@@ -174,6 +192,33 @@ mod tests {
         };
 
         assert_eq!(Message::of(&here, true, Vec::new()), None);
+    }
+
+    #[test]
+    fn a_new_address_is_all_that_is_told_of_it() {
+        let moved = Notice {
+            kind: NoticeKind::Tunnel,
+            body: "https://a-b.trycloudflare.com leads to the chat".to_owned(),
+            away: Some(Away {
+                brief: "This machine has a new address",
+                folder: None,
+                audience: Audience::Moved,
+            }),
+            ..notice()
+        };
+        let link = Secret::new("https://a-b.trycloudflare.com/pair?code=0".to_owned());
+
+        for has_details in [false, true] {
+            let message = Message::of(&moved, has_details, Vec::new()).unwrap();
+            assert!(!serde_json::to_string(&message).unwrap().contains("a-b."));
+            let message = message.leading_to(&link);
+            assert_eq!(
+                (message.title.as_str(), message.page.as_str()),
+                ("This machine has a new address", link.expose())
+            );
+            assert!(message.body.contains("works once, within ten minutes"));
+        }
+        assert_eq!(urgency(&moved), "high");
     }
 
     #[test]

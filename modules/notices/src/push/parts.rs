@@ -1,9 +1,9 @@
 //! What the rest of the program gives for telling devices, and what it may be told.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use https::FetchError;
-use kit::{ActError, BoxFuture, ModuleId, Reply, Verb};
+use kit::{ActError, BoxFuture, ModuleId, Reply, Secret, Verb};
 use store::StoreError;
 use tokio::sync::watch;
 
@@ -17,6 +17,19 @@ pub trait Sessions: Send + Sync {
     fn changed(&self) -> watch::Receiver<usize>;
     /// Where devices reach this machine now, e.g. `https://nexus.example.com`; `None` while they do not.
     fn site(&self) -> Option<String>;
+    /// A link with which the device of this session pairs again where the machine is now, in place of that session;
+    /// `None` while devices do not reach it.
+    fn link(&self, session: &str) -> Option<Link>;
+}
+
+/// A link that pairs one device, once.
+pub struct Link {
+    /// What it opens, e.g. `https://nexus.example.com/pair?code=…`.
+    pub url: Secret,
+    /// Where that leads, e.g. `https://nexus.example.com`.
+    pub site: String,
+    /// How long it is good.
+    pub life: Duration,
 }
 
 /// Asks something of a module.

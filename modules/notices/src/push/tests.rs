@@ -14,6 +14,8 @@ use tokio_rustls::rustls::{
 
 use super::*;
 
+mod moved;
+
 const POINT: &str = "BCVxsr7N_eNgVRqvHtD0zTZsEc6-VV-JvLexhqUzORcxaOzi6-AYWXvTBHm4bjyPjs7Vd8pZGH6SRpkNtoIAiw4";
 const AUTH: &str = "BTBZMqHH6r4Tts7J_aSIgg";
 const SITE: &str = "https://nexus.example.com";
@@ -65,6 +67,8 @@ struct Book {
     there: Mutex<HashSet<String>>,
     count: watch::Sender<usize>,
     site: Mutex<Option<String>>,
+    /// Sessions a link was made for.
+    linked: Mutex<Vec<String>>,
 }
 
 impl Book {
@@ -86,6 +90,16 @@ impl Sessions for Book {
     fn site(&self) -> Option<String> {
         self.site.lock().unwrap().clone()
     }
+
+    fn link(&self, session: &str) -> Option<Link> {
+        let site = self.site()?;
+        self.linked.lock().unwrap().push(session.to_owned());
+        Some(Link {
+            url: Secret::new(format!("{site}/pair?code=of-{session}")),
+            site,
+            life: Duration::from_secs(600),
+        })
+    }
 }
 
 struct World {
@@ -106,6 +120,7 @@ impl World {
             there: Mutex::new(["ada", "bob"].map(str::to_owned).into()),
             count: watch::Sender::new(2),
             site: Mutex::new(Some(SITE.to_owned())),
+            linked: Mutex::default(),
         });
         let asked: Arc<Mutex<Vec<(ModuleId, Verb)>>> = Arc::default();
         let log = Arc::clone(&asked);
@@ -120,6 +135,7 @@ impl World {
         let mut push = Push::new(Store::in_memory().unwrap(), Arc::new(NoSecrets), away).unwrap();
         push.hosts.known = vec![service.address().to_string()];
         push.connect = connect;
+        push.settling = Duration::ZERO;
         let push = Arc::new(push);
         let running = tokio::spawn({
             let push = Arc::clone(&push);
@@ -195,6 +211,7 @@ fn waiting(request: &str, folder: &str) -> Notice {
         away: Some(kit::Away {
             brief: "A session waits for you",
             folder: Some(folder.to_owned()),
+            audience: Audience::Here,
         }),
     }
 }

@@ -29,7 +29,8 @@ pub(crate) fn steps(mode: Mode, port: Option<u16>, names: &Names) -> Markup {
             p { "Nothing to prepare: switch it on, and an address is found that lasts until it is switched off." }
             (parts::message(Tone::Warn, QUICK_IS_FOR_TRYING))
             p.muted {
-                "For an address that stays, for the home screen of a phone and for notifications there, choose one of the other kinds."
+                "For an address that stays, for the home screen of a phone and for notifications there, choose one of the other kinds. "
+                "Devices that are notified can be sent each new address: “Send new addresses” among the settings of the notices."
             }
         },
         Mode::Token => html! {

@@ -59,8 +59,13 @@ worker.addEventListener("push", (event) => {
   if (event.data) event.waitUntil(tell(event.data.json()));
 });
 
-/** Shows a page where one is open already, or in a new window. @param {string} page */
+/**
+ * Shows a page where one is open already, or in a new window. Where the machine is elsewhere by now, what is open here
+ * leads nowhere.
+ * @param {string} page
+ */
 const look = async (page) => {
+  if (page.startsWith("https://")) return worker.clients.openWindow(page);
   const [open] = await worker.clients.matchAll({ type: "window" });
   if (!open) return worker.clients.openWindow(page);
   await open.focus();
