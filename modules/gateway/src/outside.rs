@@ -56,8 +56,6 @@ impl Tunnelled {
         let mut wanted = self.wanted.clone();
         let mut was_wanted = false;
         let mut refused_by = None;
-        // What kept the port shut was found by trying, so nothing but the next try finds that it has gone.
-        let mut is_final = false;
         while !stop.is_cancelled() {
             let wish = wanted.borrow_and_update().clone();
             if wish.is_wanted && !was_wanted {
@@ -69,22 +67,14 @@ impl Tunnelled {
             match self.fault() {
                 None if wish.is_wanted => {
                     refused_by = None;
-                    is_final = match self.serve(&wish, &mut wanted, &stop).await {
-                        Ok(()) => false,
-                        Err(reason) => {
-                            self.refuse(reason, &mut wanted, &stop).await;
-                            true
-                        }
-                    };
+                    if let Err(reason) = self.serve(&wish, &mut wanted, &stop).await {
+                        self.refuse(reason, &mut wanted, &stop).await;
+                    }
                     // What comes next is an answer of its own.
                     was_wanted = false;
                     continue;
                 }
-                Some(reason) if wish.is_wanted || is_refused => {
-                    is_final = false;
-                    self.say(Origin::Refused(reason));
-                }
-                None if is_refused && is_final => {}
+                Some(reason) if wish.is_wanted || is_refused => self.say(Origin::Refused(reason)),
                 Some(_) | None => self.say(Origin::Closed),
             }
             let is_refused = matches!(*self.origin.borrow(), Origin::Refused(_));
@@ -224,9 +214,9 @@ impl Tunnelled {
         self.keys.public_url.send_replace(url);
     }
 
-    /// Says why, and waits a while or until something else is wanted.
+    /// Says why there is no port, and waits a while or until something else is wanted.
     async fn refuse(&self, reason: String, wanted: &mut watch::Receiver<Outside>, stop: &CancellationToken) {
-        self.say(Origin::Refused(reason));
+        self.say(Origin::Unopened(reason));
         tokio::select! {
             () = stop.cancelled() => {}
             _ = wanted.changed() => {}

@@ -25,6 +25,9 @@ pub enum Origin {
     Opening,
     /// Something that must hold does not, so nothing is served there. One sentence with what to do.
     Refused(String),
+    /// It could not be had although everything holds. One sentence with what to do; it is true until a further try, so
+    /// nothing takes it back.
+    Unopened(String),
     /// Serving on this loopback port, and proven to let nobody in without a login.
     Open(u16),
 }

@@ -86,7 +86,7 @@ impl Cloudflared {
         }
         match &*self.origin.borrow() {
             Origin::Open(port) => Ok(*port),
-            Origin::Refused(reason) => Err(refuse(reason.clone())),
+            Origin::Refused(reason) | Origin::Unopened(reason) => Err(refuse(reason.clone())),
             Origin::Opening | Origin::Closed => Err(refuse(
                 "The gateway has not opened its port for the tunnel.".to_owned(),
             )),

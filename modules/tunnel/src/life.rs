@@ -299,6 +299,7 @@ impl<'m> Life<'m> {
                 self.block(reason).await;
                 self.may_pass = true;
             }
+            (None, Origin::Unopened(reason)) => self.block(reason).await,
             (None, Origin::Open(port)) => self.have_running(port).await,
             // Whoever gets the port next must find nobody leading to it.
             (None, Origin::Closed | Origin::Opening) => self.end(StopKind::User).await,

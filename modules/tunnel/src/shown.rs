@@ -81,7 +81,7 @@ pub(crate) fn state(view: &View) -> (State, Option<String>) {
         return (state, None);
     }
     match &view.origin {
-        Origin::Refused(reason) => return (State::Blocked, Some(reason.clone())),
+        Origin::Refused(reason) | Origin::Unopened(reason) => return (State::Blocked, Some(reason.clone())),
         Origin::Closed | Origin::Opening => return (State::Starting, None),
         Origin::Open(port) if view.mode == Mode::Manual => {
             return (

@@ -1,10 +1,13 @@
 //! What goes wrong with cloudflared is told with what to do, and passes as it should.
 
-use std::time::Duration;
+use std::{
+    net::TcpListener,
+    time::{Duration, Instant},
+};
 
 use serde_json::json;
 
-use super::{ready, switch_on, tunnel, wait_for_state};
+use super::{gone, ready, switch_on, tunnel, wait_for_state};
 use crate::harness::{Agent, Cloudflare, Home, PATIENCE, Processes, until};
 
 #[test]
@@ -129,5 +132,39 @@ fn one_that_no_longer_answers_is_said_and_replaced() {
     agent.wait_for("another one", |status| {
         tunnel(status)["state"] == "connected" && cloudflare.starts().len() == 2
     });
+    agent.quit();
+}
+
+#[test]
+fn a_port_that_is_taken_shuts_it_and_nobody_is_led_to_whoever_took_it() {
+    let (agent, cloudflare) = ready("");
+    let url = switch_on(&agent);
+    let pid = cloudflare.pid();
+    let taker = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    taker.set_nonblocking(true).unwrap();
+    let port = taker.local_addr().unwrap().port();
+
+    let since = Instant::now();
+    agent.ask(&["settings", "set", "tunnel.port", &port.to_string()]);
+    gone(pid);
+
+    assert!(since.elapsed() < Duration::from_secs(2), "{:?}", since.elapsed());
+    let shown = wait_for_state(&agent, "blocked");
+    let reason = shown["reason"].as_str().unwrap();
+    assert!(reason.contains(&port.to_string()), "{shown}");
+    assert_eq!(cloudflare.visitor(&url).get("/login").status, 530);
+    let came = taker.accept().map(|(_, from)| from);
+    assert_eq!(came.unwrap_err().kind(), std::io::ErrorKind::WouldBlock);
+    assert_eq!(cloudflare.starts().len(), 1);
+    let asked = agent.nexus(&["tunnel", "start"]);
+    assert_eq!(asked.status.code(), Some(4), "{asked:?}");
+    assert!(
+        String::from_utf8_lossy(&asked.stderr).contains("choose another `tunnel.port`"),
+        "{asked:?}"
+    );
+
+    drop(taker);
+    let again = switch_on(&agent);
+    assert_eq!(cloudflare.visitor(&again).get("/login").status, 200);
     agent.quit();
 }

@@ -329,35 +329,6 @@ async fn a_program_that_ends_keeps_the_port_until_nobody_leads_to_it() {
 }
 
 #[tokio::test]
-async fn what_was_found_by_trying_is_said_until_the_next_try() {
-    let house = House::open().await;
-    let squatter = TcpListener::bind("127.0.0.1:0").unwrap();
-    let wish = Outside {
-        is_wanted: true,
-        port: squatter.local_addr().unwrap().port(),
-        hosts: vec![HOST.to_owned()],
-        ..Outside::default()
-    };
-    let mut origin = house.tunnel_origin.clone();
-    house.outside.send_replace(wish.clone());
-    let refused = origin.wait_for(|origin| matches!(origin, Origin::Refused(_)));
-    tokio::time::timeout(PATIENCE, refused).await.unwrap().unwrap();
-
-    // Whoever wanted it has taken that for an answer.
-    house.outside.send_replace(Outside::default());
-    let later = tokio::time::timeout(Duration::from_millis(300), origin.changed());
-    assert!(later.await.is_err());
-    assert!(
-        matches!(&*origin.borrow(), Origin::Refused(reason) if reason.contains("is held by another program"))
-    );
-
-    drop(squatter);
-    house.outside.send_replace(wish);
-    let open = origin.wait_for(|origin| matches!(origin, Origin::Open(_)));
-    tokio::time::timeout(PATIENCE, open).await.unwrap().unwrap();
-}
-
-#[tokio::test]
 async fn a_port_whose_password_went_is_kept_until_nobody_leads_to_it() {
     let house = House::open().await;
     let outside = house.open_outside(HOST).await;

@@ -94,7 +94,7 @@ impl Tunnel {
             .collect();
         let port = match *self.origin.borrow() {
             Origin::Open(port) => Some(port),
-            Origin::Closed | Origin::Opening | Origin::Refused(_) => None,
+            Origin::Closed | Origin::Opening | Origin::Refused(_) | Origin::Unopened(_) => None,
         };
         View {
             status: self.status.borrow().clone(),
