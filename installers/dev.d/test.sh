@@ -110,7 +110,8 @@ dev_long() {
   prepare
   story_limit_s=7200
   tester_env+=(NEXUS_TEST_LONG=1)
-  stories long supervision::loops supervision::enduring supervision::misbehaving --test-threads=1 --nocapture
+  stories long supervision::loops supervision::enduring supervision::misbehaving \
+    outside::network::a_service_that_wants_fewer --test-threads=1 --nocapture
   nobody_left
   ((${#failed[@]} == 0)) || die 1 "Failed: ${failed[*]}"
 }

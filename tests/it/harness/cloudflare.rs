@@ -58,6 +58,13 @@ impl Cloudflare {
     /// The same with this program.
     #[track_caller]
     pub fn given(home: &Home, program: &Path) -> Self {
+        // It is told by a word, and started from another folder.
+        let is_word = !program.to_string_lossy().contains(char::is_whitespace);
+        assert!(
+            program.is_absolute() && program.is_file() && is_word,
+            "{GIVEN} must be the whole path of a file, without blanks: {}",
+            program.display()
+        );
         tell_who_plays(Some(program));
         let cloudflare = Self::of_program("given-cloudflared", home, |_| {
             format!("edge={NOWHERE} program={}", program.display())

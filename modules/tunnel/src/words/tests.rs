@@ -155,6 +155,27 @@ fn reasons_are_read_and_noise_is_not() {
             "2026-11-21T02:10:21Z INF Thank you for trying Cloudflare Tunnel. https://developers.cloudflare.com/x",
             None,
         ),
+        (
+            "2026-11-21T02:10:21Z ERR Failed to fetch features, default to disable error=\"lookup cfd-features.argotunnel.com\"",
+            None,
+        ),
+        (
+            "2026-11-21T02:10:21Z ERR edge discovery: error looking up Cloudflare edge IPs: the DNS query failed",
+            None,
+        ),
+        (
+            "2026-11-21T02:10:21Z INF precheck component=\"UDP Connectivity\" status=fail",
+            None,
+        ),
+        // Of one visitor, not of the tunnel.
+        (
+            r#"2026-11-21T02:10:21Z ERR  error="Unable to reach the origin service. The service may be down or it may not be responding to traffic from cloudflared: dial tcp 127.0.0.1:9: connect: connection refused" connIndex=1 event=1 ingressRule=0 originService=http://127.0.0.1:9"#,
+            None,
+        ),
+        (
+            r#"2026-11-21T02:10:21Z ERR  error="stream 1 canceled by remote with error code 0" connIndex=0 event=1"#,
+            None,
+        ),
         // A visitor's words are no words of cloudflared's.
         (
             "2026-11-21T02:10:21Z DBG GET https://x/Registered tunnel connection HTTP/1.1",
