@@ -1,7 +1,7 @@
 //! When to try again.
 
 use std::{
-    collections::VecDeque,
+    collections::{BTreeMap, VecDeque},
     time::{Duration, Instant},
 };
 
@@ -16,8 +16,9 @@ pub(crate) struct Failures {
     streak: u32,
     /// A crash loop was found; ends with a healthy stretch.
     gave_up: bool,
-    /// How often in a row a service asked for fewer tries.
-    held_off: u32,
+    /// How often since the child worked last a service was the reason, by the first wait it calls for: one that cannot be
+    /// reached for an hour is no reason to wait for half of one when it then asks for fewer tries.
+    held_off: BTreeMap<Duration, u32>,
 }
 
 /// What follows from a failure.
@@ -86,15 +87,16 @@ impl Failures {
     /// Counts an end for which a service that wants fewer tries is the reason, and gives the wait: `first`, doubling up
     /// to `longest`, and up to a tenth more by `chance`, so that nobody comes back early or in step.
     pub(crate) fn hold_off(&mut self, first: Duration, longest: Duration, chance: f64) -> Duration {
-        let doublings = self.held_off.min(31);
-        self.held_off = self.held_off.saturating_add(1);
+        let before = self.held_off.entry(first).or_default();
+        let doublings = (*before).min(31);
+        *before = before.saturating_add(1);
         let wait = first.saturating_mul(1 << doublings).min(longest);
         wait.mul_f64(1.0 + 0.1 * chance)
     }
 
     /// The child works: whoever held it off no longer does.
     pub(crate) fn welcomed(&mut self) {
-        self.held_off = 0;
+        self.held_off.clear();
     }
 
     /// In a row, the last one included.

@@ -49,6 +49,35 @@ fn a_service_that_wants_fewer_tries_gets_fewer_and_no_crash_loop_is_found() {
 }
 
 #[test]
+fn an_hour_without_a_network_is_not_held_against_the_first_try_with_one() {
+    let mut world = World::new();
+    world.tell(Event::Asked(Request::Start));
+    let offline = Refusal::Throttled {
+        cause: "offline".to_owned(),
+        first: 2 * SECOND,
+        longest: 45 * SECOND,
+    };
+
+    let mut wait_after = |judged: Refusal| {
+        end(&mut world, judged);
+        let due = world.machine.wake_at(&world.policy).expect("it is tried again");
+        let wait = due - world.begin - world.now;
+        world.now = due - world.begin;
+        world.tell(Event::Tick);
+        wait
+    };
+    for _ in 0..80 {
+        assert!(wait_after(offline.clone()) <= 50 * SECOND);
+    }
+
+    let first = wait_after(throttled());
+    assert!((60 * SECOND..=66 * SECOND).contains(&first), "{first:?}");
+    assert!(wait_after(offline) > 40 * SECOND);
+    let second = wait_after(throttled());
+    assert!((120 * SECOND..=132 * SECOND).contains(&second), "{second:?}");
+}
+
+#[test]
 fn words_that_call_for_a_person_end_the_tries() {
     let mut world = World::new();
     world.tell(Event::Asked(Request::Start));
