@@ -115,8 +115,7 @@ test("a phone adds a passkey, enters with it, and no more once it is removed at 
   await desk.getByText("None yet.").waitFor();
   await here.close();
   assert.match(await agent.nexus("devices", "passkeys"), /^$/);
-  await page.getByRole("button", { name: "Menu" }).click();
-  await page.getByRole("button", { name: "Log out" }).click();
+  // Whoever holds it may have been in: what it opened is over.
   await page.getByLabel("Password").waitFor();
   await until("no passkey to be asked for", async () => (await button.count()) === 0);
   assert.deepEqual(errors, []);

@@ -7,7 +7,7 @@ import { Agent, Model, until } from "./lib/agent.js";
 import { assertUsable, enter, launch, open, picture } from "./lib/browser.js";
 import { Edge } from "./lib/edge.js";
 import { PushService, Subscription } from "./lib/push.js";
-import { begin } from "./lib/talk.js";
+import { begin, finished, say } from "./lib/talk.js";
 
 /** @type {Model} */
 let model;
@@ -249,7 +249,10 @@ test("a question that was looked at and left is told where its owner is now", as
   try {
     const { page } = await open(here, { base: agent.base });
     await enter(page, agent);
-    const path = await begin(page, 'Do it [[tool:bash {"command":"echo left","description":"Says"}]] [[text:done]]');
+    // The page of a session that has just been made may come after its first question.
+    const path = await begin(page, "Hello [[text:hello]]");
+    await finished(page);
+    await say(page, 'Do it [[tool:bash {"command":"echo left","description":"Says"}]] [[text:done]]');
     await page.getByRole("button", { name: "Allow once" }).waitFor();
     /** Pages that notices lead to. */
     const told = async () => JSON.parse(await agent.nexus("notices", "list", "--json")).map((/** @type {any} */ row) => row.page);

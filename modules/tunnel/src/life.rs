@@ -4,6 +4,7 @@
 mod asking;
 mod closing;
 mod marker;
+mod opening;
 mod publishing;
 mod reaching;
 
@@ -30,7 +31,7 @@ use crate::{
     Tunnel, Wish,
     child::Run,
     objections::Objections,
-    settings::{Mode, TunnelSettings},
+    settings::TunnelSettings,
     told::Told,
     words::{Said, Trouble},
 };
@@ -245,44 +246,6 @@ impl<'m> Life<'m> {
         }
     }
 
-    fn ask_for_port(&self) {
-        let outside = Outside {
-            is_wanted: true,
-            is_held: false,
-            port: self.used.port,
-            hosts: self.allowed_hosts(),
-            is_lasting: self.used.mode != Mode::Quick,
-        };
-        self.module.outside.send_if_modified(|held| {
-            let is_new = *held != outside;
-            *held = outside;
-            is_new
-        });
-    }
-
-    /// Where the gateway's port stands, as far as what it says is an answer to what was asked.
-    fn origin(&self) -> Origin {
-        if self.has_answer {
-            self.origin.borrow().clone()
-        } else {
-            Origin::Opening
-        }
-    }
-
-    /// Names that are answered: none before cloudflared said which are its own.
-    fn allowed_hosts(&self) -> Vec<String> {
-        // It may lead anywhere meanwhile.
-        if self.mute >= MUTE_MAX {
-            return Vec::new();
-        }
-        match self.used.mode {
-            Mode::Manual | Mode::Local if !self.used.public_host.is_empty() => {
-                vec![self.used.public_host.clone()]
-            }
-            Mode::Quick | Mode::Token | Mode::Manual | Mode::Local => self.hosts.clone().unwrap_or_default(),
-        }
-    }
-
     /// One of the things that must hold changed.
     async fn on_rules(&mut self) {
         self.origin.mark_unchanged();
@@ -304,23 +267,6 @@ impl<'m> Life<'m> {
             // Whoever gets the port next must find nobody leading to it.
             (None, Origin::Closed | Origin::Opening) => self.end(StopKind::User).await,
         }
-    }
-
-    async fn have_running(&mut self, port: u16) {
-        if self.used.mode == Mode::Manual || self.objections.are_undecided() {
-            return;
-        }
-        let runs_elsewhere = self
-            .run
-            .borrow()
-            .as_ref()
-            .is_some_and(|run| run.origin_port != port);
-        let request = if runs_elsewhere {
-            Request::Restart
-        } else {
-            Request::Start
-        };
-        self.request(request).await;
     }
 
     async fn request(&self, request: Request) {

@@ -415,14 +415,14 @@ async fn a_guard_that_fails_its_trial_leaves_nothing_open() {
         hosts: vec![HOST.to_owned()],
         is_lasting: false,
     });
-    let said = origin.wait_for(|origin| matches!(origin, Origin::Open(_) | Origin::Refused(_)));
+    let said = origin.wait_for(|origin| matches!(origin, Origin::Open(_) | Origin::Unopened(_)));
     let said = tokio::time::timeout(PATIENCE, said)
         .await
         .unwrap()
         .unwrap()
         .clone();
 
-    let Origin::Refused(reason) = said else {
+    let Origin::Unopened(reason) = said else {
         panic!("{said:?}")
     };
     assert!(reason.contains("own test of its guard failed"), "{reason}");
