@@ -2,6 +2,7 @@
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
+use chat::ChatSettings;
 use gateway::AccessSettings;
 use kit::{ActError, Context, Module, settings::Problem};
 use tokio::{
@@ -109,6 +110,7 @@ pub(super) fn decisions(cx: &Context) -> tunnel::Decisions {
         settings.section::<AccessSettings>(),
         settings.section::<TunnelSettings>(),
     );
+    let chat = settings.section::<ChatSettings>();
     let missing = move || {
         if let Some(reason) = unreadable(&settings.problems()) {
             return Some(reason);
@@ -132,7 +134,8 @@ pub(super) fn decisions(cx: &Context) -> tunnel::Decisions {
             all.iter()
                 .any(|entry| entry.section == section && entry.field.key == key && entry.is_set)
         };
-        if !is_chosen("chat", "projects") {
+        // A list without a folder names none.
+        if chat.get().projects.is_empty() || !is_chosen("chat", "projects") {
             return Some(
                 "Name first the folders that may be seen from outside, with all that is below them: `nexus settings set \
                  chat.projects '[\"/path/of/a/project\"]'`."

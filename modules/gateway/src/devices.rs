@@ -176,15 +176,17 @@ pub(crate) fn page(keys: &Arc<Keys>, chrome: &Chrome, problem: Option<&str>) -> 
                 } @else {
                     p.muted {
                         "A phone can be paired while this machine is reachable from outside: switch that on in the tray or \
-                         with " code { "nexus tunnel start" } "."
+                         with " code { "nexus tunnel start" } ", or see on the page " a href="/tunnel" { "Remote access" }
+                        " what is in its way."
                     }
                 }
             }
             section.card aria-labelledby="devices-passkeys" {
                 h2 #devices-passkeys { "Passkeys" }
                 p {
-                    "A device that has one enters from outside with its fingerprint, face or PIN, without password and code. They \
-                     are added there, on the page " strong { "Passkeys" } ", where the public name stays the same."
+                    "A device that has one enters from outside with its fingerprint, face or PIN, without password and code. Add \
+                     one on the device itself, on its page " strong { "Passkeys" } ". It needs an address that stays, so not a \
+                     quick tunnel."
                 }
                 (passkey::page::list(&keys.passkeys.list(), now, true))
             }

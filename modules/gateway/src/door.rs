@@ -86,7 +86,9 @@ pub struct Pairing {
 
 /// Nothing can be reached from outside, so nothing can be paired.
 #[derive(Debug, thiserror::Error)]
-#[error("This machine cannot be reached from outside right now. Run `nexus tunnel start` first.")]
+#[error(
+    "This machine cannot be reached from outside right now: `nexus tunnel status` says why, and `nexus tunnel start` switches it on."
+)]
 pub struct NotReachable;
 
 impl SessionView {
@@ -172,8 +174,11 @@ impl Door {
     }
 
     /// A new secret for an authenticator app. Nothing is asked for before [`confirm`](Self::confirm_second_factor).
-    pub fn offer_second_factor(&self) -> Offer {
-        self.0.second.offer(&kit::machine_name(), Instant::now())
+    ///
+    /// # Errors
+    /// When the keyring could not keep it.
+    pub async fn offer_second_factor(&self) -> Result<Offer, SecondFactorError> {
+        self.0.second.offer(&kit::machine_name(), Instant::now()).await
     }
 
     /// Asks for codes from now on, when `code` shows that an app knows the secret that was offered within the last ten
@@ -323,7 +328,9 @@ impl Door {
             return self.0.remove_passkey(id, None).await;
         }
         let count = self.0.sessions.end(|session| session.id == id).await?;
-        tracing::info!(target: "audit", event = "revoke", session = id, count, "a session was revoked");
+        if count > 0 {
+            tracing::info!(target: "audit", event = "revoke", session = id, count, "a session was revoked");
+        }
         Ok(count > 0)
     }
 

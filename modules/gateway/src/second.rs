@@ -207,16 +207,20 @@ impl SecondFactor {
 
     /// A seed for an app; the former one stays in force until [`confirm`](Self::confirm). One that was offered lately is
     /// offered again: an app may know it already, and only its first code was mistyped.
-    pub(crate) fn offer(&self, account: &str, now: Instant) -> Offer {
+    ///
+    /// # Errors
+    /// When the keyring could not keep it: said before somebody scans it.
+    pub(crate) async fn offer(&self, account: &str, now: Instant) -> Result<Offer, SecondFactorError> {
+        self.secrets.get(SECRET).await?;
         let seed = self.waiting(now).unwrap_or_else(|| {
             let seed = Seed::fresh(account);
             *self.offered.lock().unwrap_or_else(PoisonError::into_inner) = Some((seed.clone(), now));
             seed
         });
-        Offer {
+        Ok(Offer {
             link: seed.link(),
             text: seed.text(),
-        }
+        })
     }
 
     /// What was offered, for showing it again after a wrong code.

@@ -108,7 +108,7 @@ pub(crate) fn current(status: &Status, now: SystemTime) -> Markup {
                 div.command { code { (url) } (copy_button(url, "Copy")) }
             }
             (facts(&status.facts))
-            @if is_off { p.muted { (CLOUDFLARE_READS) } }
+            p.muted { (CLOUDFLARE_READS) }
             div.buttons {
                 @if is_off { (button_form("/api/modules/tunnel/start", "Switch on", Weight::Primary)) }
                 // A code for an address that leads nowhere helps nobody.

@@ -42,7 +42,7 @@ pub(super) async fn answer(door: &Door, act: TotpAct) -> Result<Value, Failure> 
     match act {
         TotpAct::Status => Ok(standing(door.second_factor())),
         TotpAct::Offer => {
-            let offer = door.offer_second_factor();
+            let offer = door.offer_second_factor().await.map_err(refused)?;
             Ok(json!({"link": offer.link.expose(), "secret": offer.text.expose()}))
         }
         TotpAct::Confirm { code } => {
@@ -89,7 +89,12 @@ fn refused(error: SecondFactorError) -> Failure {
         SecondFactorError::Secrets(_) | SecondFactorError::SeedLost => Code::NeedsUser,
         SecondFactorError::File { .. } => Code::Failed,
     };
-    Failure::new(code, sentence(&error.to_string()))
+    let again = if matches!(error, SecondFactorError::WrongCode) {
+        " Run it again: the secret stays the same for ten minutes."
+    } else {
+        ""
+    };
+    Failure::new(code, sentence(&error.to_string()) + again)
 }
 
 /// On stderr, so that stdout holds what is to be kept: the recovery codes.
@@ -108,6 +113,7 @@ fn show_offer(cx: &Cx, offer: &Value) {
 }
 
 fn show_codes(codes: &[Value]) {
+    print::remark("Recovery codes:");
     for code in codes {
         print::line(code.as_str().unwrap_or_default());
     }

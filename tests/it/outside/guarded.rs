@@ -57,6 +57,24 @@ fn a_decision_that_is_taken_back_ends_it_at_once() {
 }
 
 #[test]
+fn a_list_without_a_folder_names_none() {
+    let (agent, cloudflare) = ready("");
+    switch_on(&agent);
+    let (pid, since) = (cloudflare.pid(), Instant::now());
+
+    agent.ask(&["settings", "set", "chat.projects", "[]"]);
+
+    gone(pid);
+    assert!(since.elapsed() < Duration::from_secs(2), "{:?}", since.elapsed());
+    let refused = agent.nexus(&["tunnel", "start"]);
+    assert_eq!(refused.status.code(), Some(4), "{refused:?}");
+    let said = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert!(said.contains("chat.projects"), "{said}");
+    assert_eq!(cloudflare.starts().len(), 1);
+    agent.quit();
+}
+
+#[test]
 fn a_tunnel_that_is_made_to_lead_elsewhere_is_ended_and_the_target_named() {
     let (agent, cloudflare) = ready("");
     let port = 4096;

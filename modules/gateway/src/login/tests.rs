@@ -127,7 +127,7 @@ async fn a_login_that_a_second_factor_overtakes_begins_again() {
     };
 
     let door = Door(Arc::clone(&keys));
-    let app = totp_rs::Totp::from_url(door.offer_second_factor().link.expose()).unwrap();
+    let app = totp_rs::Totp::from_url(door.offer_second_factor().await.unwrap().link.expose()).unwrap();
     let seconds = SystemTime::now()
         .duration_since(SystemTime::UNIX_EPOCH)
         .unwrap()

@@ -248,7 +248,9 @@ pub(crate) fn list(passkeys: &[Passkey], now: SystemTime, names_hosts: bool) -> 
                             p {
                                 @if names_hosts { "for " (passkey.host) ", " }
                                 "added " (web::time::ago(from_ms(passkey.created_ms), now))
-                                ", used " (web::time::ago(from_ms(passkey.used_ms), now))
+                                @if passkey.used_ms > passkey.created_ms {
+                                    ", used " (web::time::ago(from_ms(passkey.used_ms), now))
+                                } @else { ", not used yet" }
                             }
                         }
                         form method="post" action="/passkeys/remove" {

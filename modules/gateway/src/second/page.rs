@@ -72,8 +72,10 @@ pub(crate) async fn offer(
     if let Some(refusal) = unproved(&request) {
         return refusal;
     }
-    let offer = Door(keys).offer_second_factor();
-    answer::page_with(StatusCode::OK, set_up(&chrome, &offer, None))
+    match Door(keys).offer_second_factor().await {
+        Ok(offer) => answer::page_with(StatusCode::OK, set_up(&chrome, &offer, None)),
+        Err(error) => answer::page_with(StatusCode::CONFLICT, failed(&chrome, &error)),
+    }
 }
 
 /// `POST /devices/second-factor/confirm` with `code`.

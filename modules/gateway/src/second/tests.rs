@@ -80,7 +80,7 @@ fn minutes(count: u64) -> Duration {
 }
 
 async fn switch_on(desk: &Desk, now: SystemTime) -> (Offer, Vec<Secret>) {
-    let offer = desk.factor.offer("box", Instant::now());
+    let offer = desk.factor.offer("box", Instant::now()).await.unwrap();
     let codes = desk
         .factor
         .confirm(&code(&offer, now), now, Instant::now())
@@ -98,14 +98,14 @@ async fn is_good(desk: &Desk, typed: &str, now: SystemTime) -> bool {
 async fn a_mistyped_first_code_costs_no_new_scan() {
     let desk = desk();
     let (now, instant) = (SystemTime::UNIX_EPOCH + minutes(30_000_000), Instant::now());
-    let offer = desk.factor.offer("box", instant);
+    let offer = desk.factor.offer("box", instant).await.unwrap();
     let wrong = desk.factor.confirm("000000", now, instant).await;
     assert!(matches!(wrong, Err(SecondFactorError::WrongCode)), "{wrong:?}");
 
-    let again = desk.factor.offer("box", instant + OFFER_LIFE / 2);
+    let again = desk.factor.offer("box", instant + OFFER_LIFE / 2).await.unwrap();
 
     assert_eq!(again.text.expose(), offer.text.expose());
-    let later = desk.factor.offer("box", instant + OFFER_LIFE);
+    let later = desk.factor.offer("box", instant + OFFER_LIFE).await.unwrap();
     assert_ne!(later.text.expose(), offer.text.expose());
 }
 
@@ -118,7 +118,7 @@ async fn it_is_on_when_an_app_has_proved_that_it_knows_the_seed() {
         Err(SecondFactorError::NotOffered)
     ));
 
-    let offer = desk.factor.offer("box", Instant::now());
+    let offer = desk.factor.offer("box", Instant::now()).await.unwrap();
     let wrong = desk.factor.confirm("12345", now, Instant::now()).await;
 
     assert!(matches!(wrong, Err(SecondFactorError::WrongCode)));
@@ -134,7 +134,7 @@ async fn it_is_on_when_an_app_has_proved_that_it_knows_the_seed() {
 async fn what_was_shown_waits_ten_minutes_for_its_code() {
     let desk = desk();
     let now = SystemTime::UNIX_EPOCH + minutes(30_000_000);
-    let offer = desk.factor.offer("box", Instant::now());
+    let offer = desk.factor.offer("box", Instant::now()).await.unwrap();
 
     tokio::time::advance(OFFER_LIFE).await;
 
@@ -192,7 +192,7 @@ async fn an_app_that_is_known_stays_so_when_another_cannot_be_kept() {
     let desk = desk();
     let now = SystemTime::UNIX_EPOCH + minutes(30_000_000);
     let (known, _) = switch_on(&desk, now).await;
-    let other = desk.factor.offer("box", Instant::now());
+    let other = desk.factor.offer("box", Instant::now()).await.unwrap();
     let path = desk.folder.path().join(FILE);
     let standing = std::fs::read(&path).unwrap();
 
@@ -233,10 +233,16 @@ async fn new_recovery_codes_replace_the_old_ones() {
 async fn nothing_that_fails_opens_anything() {
     let desk = desk();
     let now = SystemTime::UNIX_EPOCH + minutes(30_000_000);
+    let offer = desk.factor.offer("box", Instant::now()).await.unwrap();
     desk.keyring
         .is_locked
         .store(true, std::sync::atomic::Ordering::Relaxed);
-    let offer = desk.factor.offer("box", Instant::now());
+    // Said before somebody scans what could not be kept.
+    let unoffered = desk.factor.offer("box", Instant::now()).await;
+    assert!(matches!(
+        unoffered,
+        Err(SecondFactorError::Secrets(SecretsError::Locked))
+    ));
     let refused = desk.factor.confirm(&code(&offer, now), now, Instant::now()).await;
     assert!(matches!(
         refused,

@@ -28,7 +28,7 @@ impl App {
 
 /// A house with an app, and the recovery codes.
 async fn with_app(house: &House) -> (App, Vec<Secret>) {
-    let app = App::scans(&house.door.offer_second_factor().link);
+    let app = App::scans(&house.door.offer_second_factor().await.unwrap().link);
     let code = Secret::new(app.code(Duration::ZERO));
     let recovery = house.door.confirm_second_factor(&code).await.unwrap();
     (app, recovery)
