@@ -91,7 +91,8 @@ const STATUSES: &[(&[&str], u8, u8)] = &[
     (&["devices", "pair"], 3, 4),
     (&["devices", "audit"], 0, 0),
     (&["devices", "totp", "status"], 0, 0),
-    (&["devices", "totp", "on"], 3, 2),
+    // There is no keyring for it.
+    (&["devices", "totp", "on"], 3, 4),
     (&["devices", "totp", "codes"], 1, 1),
     (&["devices", "totp", "off"], 0, 0),
     (&["tunnel", "qr"], 3, 4),
