@@ -6,6 +6,7 @@ use store::{
 };
 
 use super::Passkey;
+use crate::clock::signed;
 
 const STEPS: &[&str] = &["CREATE TABLE gateway_passkey (
     id TEXT PRIMARY KEY,
@@ -111,8 +112,4 @@ pub(super) async fn keep_only(store: &Store, kept: Vec<String>) -> Result<(), St
             Ok(())
         })
         .await
-}
-
-fn signed(ms: u64) -> i64 {
-    i64::try_from(ms).unwrap_or(i64::MAX)
 }

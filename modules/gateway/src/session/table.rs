@@ -14,7 +14,7 @@ use store::{
 use super::{Kind, Session};
 use crate::{
     allowance::Allowance,
-    clock::{from_ms, to_ms},
+    clock::{from_ms, signed, to_ms},
     token::Fingerprint,
 };
 
@@ -124,8 +124,4 @@ pub(super) async fn touch(store: &Store, sessions: Vec<Arc<Session>>) -> Result<
             Ok(())
         })
         .await
-}
-
-fn signed(ms: u64) -> i64 {
-    i64::try_from(ms).unwrap_or(i64::MAX)
 }
